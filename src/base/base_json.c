@@ -1,0 +1,99 @@
+#include "base_json.h"
+
+static size_t utf8_length(struct span s)
+{
+    unsigned char c = (unsigned char)s.at[0];
+    size_t n = c < 0x80                ? 1
+               : c >= 0xc2 && c < 0xe0 ? 2
+               : c >= 0xe0 && c < 0xf0 ? 3
+               : c >= 0xf0 && c < 0xf5 ? 4
+                                       : 0;
+    if (n == 0 || n > s.len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s.at[i] & 0xc0) != 0x80)
+            return 0;
+    if (n < 3)
+        return n;
+    unsigned char d = (unsigned char)s.at[1];
+    bool overlong = (c == 0xe0 && d < 0xa0) || (c == 0xf0 && d < 0x90);
+    bool surrogate = c == 0xed && d > 0x9f, beyond = c == 0xf4 && d > 0x8f;
+    return overlong || surrogate || beyond ? 0 : n;
+}
+
+static void text(struct buf *b, struct span s)
+{
+    buf_putc(b, '"');
+    while (s.len) {
+        size_t n = utf8_length(s);
+        unsigned char c = (unsigned char)s.at[0];
+        if (n == 0)
+            buf_put(b, SPAN("\xef\xbf\xbd"));
+        else if (c == '"' || c == '\\')
+            buf_printf(b, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            buf_printf(b, "\\u%04x", c);
+        else
+            buf_put(b, span_first(s, n));
+        s = span_skip(s, n ? n : 1);
+    }
+    buf_putc(b, '"');
+}
+
+static void begin(struct json *j, const char *key)
+{
+    if (j->comma)
+        buf_putc(j->out, ',');
+    j->comma = true;
+    if (key) {
+        text(j->out, span_str(key));
+        buf_putc(j->out, ':');
+    }
+}
+
+void json_open(struct json *j, const char *key, char bracket)
+{
+    begin(j, key);
+    buf_putc(j->out, bracket);
+    j->comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+    buf_putc(j->out, bracket);
+    j->comma = true;
+}
+
+void json_str(struct json *j, const char *key, struct span s)
+{
+    if (!s.at) {
+        json_null(j, key);
+        return;
+    }
+    begin(j, key);
+    text(j->out, s);
+}
+
+void json_int(struct json *j, const char *key, int64_t n)
+{
+    begin(j, key);
+    buf_printf(j->out, "%lld", (long long)n);
+}
+
+void json_bool(struct json *j, const char *key, bool b)
+{
+    begin(j, key);
+    buf_put(j->out, b ? SPAN("true") : SPAN("false"));
+}
+
+void json_null(struct json *j, const char *key)
+{
+    begin(j, key);
+    buf_put(j->out, SPAN("null"));
+}
+
+void json_raw(struct json *j, const char *key, struct span json)
+{
+    begin(j, key);
+    buf_put(j->out, json);
+}

@@ -1,0 +1,107 @@
+// The table of options; included by conf.h and conf_schema.c with X defined.
+// Lists hold strings; an entry's form is in its sentence.
+//
+// X(id, name, type, least, most, default, choices, roles, check, sentence)
+#define ALL CONF_EVERYONE
+
+X(hostname, "hostname", CONF_STRING, 0, 253, "", NULL, ALL, conf_check_hostname,
+  "Name of this host, as in the greeting, EHLO, Received and Authentication-Results; empty: the system's.")
+X(log_level, "log.level", CONF_CHOICE, 0, 0, "info", conf_log_levels, ALL, NULL,
+  "Least level of what is written to the log.")
+X(user, "user", CONF_STRING, 0, 64, "", NULL, CONF_MASTER, NULL,
+  "User the roles become when started as root; empty: they stay who they are.")
+
+X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to receive mail on, \"address:port\".")
+X(smtp_receivers, "smtp.receivers", CONF_INT, 0, 256, "0", NULL, CONF_MASTER, NULL,
+  "Receiver processes; 0: one for each processor.")
+X(smtp_max_size, "smtp.max_size", CONF_SIZE, 65536, INT64_C(4) << 30, "50M", NULL, CONF_RECEIVER, NULL,
+  "Largest message accepted.")
+X(smtp_max_recipients, "smtp.max_recipients", CONF_INT, 100, 100000, "1000", NULL, CONF_RECEIVER, NULL,
+  "Recipients of one message (RFC 5321 asks for at least 100).")
+X(smtp_max_errors, "smtp.max_errors", CONF_INT, 1, 1000, "20", NULL, CONF_RECEIVER, NULL,
+  "Refused commands in a session before it is ended.")
+X(smtp_max_messages, "smtp.max_messages", CONF_INT, 1, 1000000, "1000", NULL, CONF_RECEIVER, NULL,
+  "Messages in a session before it is ended.")
+X(smtp_max_hops, "smtp.max_hops", CONF_INT, 10, 1000, "100", NULL, CONF_RECEIVER, NULL,
+  "Received fields in a message that make it a loop (RFC 5321 section 6.3).")
+X(smtp_max_sessions, "smtp.max_sessions", CONF_INT, 1, 1000000, "10000", NULL, CONF_RECEIVER, NULL,
+  "Sessions at once in one receiver.")
+X(smtp_command_timeout, "smtp.command_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "5m", NULL, CONF_RECEIVER, NULL,
+  "Patience for a client's next command (RFC 5321 section 4.5.3.2.7).")
+X(smtp_data_timeout, "smtp.data_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "3m", NULL, CONF_RECEIVER, NULL,
+  "Patience between two pieces of a message.")
+X(smtp_session_timeout, "smtp.session_timeout", CONF_DURATION, SECONDS(1), SECONDS(86400), "2h", NULL, CONF_RECEIVER, NULL,
+  "Longest session.")
+
+X(relay_networks, "relay.networks", CONF_LIST, 0, 0, "127.0.0.0/8,::1/128", NULL, CONF_RECEIVER, conf_check_network,
+  "Clients that may send to any destination, \"address/bits\".")
+X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_domain,
+  "Domains that mail is accepted for from anyone; \".example.org\" means all below it.")
+
+X(tls_certificate, "tls.certificate", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "Certificate chain for receiving (PEM); empty: STARTTLS is not offered.")
+X(tls_key, "tls.key", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "Private key of the certificate (PEM).")
+X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_SENDER | CONF_FETCHER, NULL,
+  "Trust anchors for other servers' certificates (PEM); empty: the system's.")
+
+X(dns_trust_anchor, "dns.trust_anchor", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER, NULL,
+  "DNSSEC trust anchor of the root; empty: that of the package dns-root-data.")
+X(dns_root_hints, "dns.root_hints", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER, NULL,
+  "Root servers; empty: the well-known ones.")
+X(dns_forward, "dns.forward", CONF_LIST, 0, 0, "", NULL, CONF_RESOLVER, conf_check_forward,
+  "Resolvers to ask instead of the authoritative servers, \"address@port\"; answers are validated all the same.")
+X(dns_timeout, "dns.timeout", CONF_DURATION, SECONDS(1), SECONDS(120), "20s", NULL, CONF_RESOLVER, NULL,
+  "Time for one question; then its answer is unknown, which is not the same as no.")
+
+X(sts_timeout, "mta_sts.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "60s", NULL, CONF_FETCHER, NULL,
+  "Time to fetch a policy.")
+X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER, NULL,
+  "Port of policy hosts; anything but 443 is for tests.")
+
+X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NULL,
+  "Sender processes; 0: one for each processor.")
+X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER, NULL,
+  "Port of other mail servers; anything but 25 is for tests.")
+X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER, conf_check_route,
+  "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\"; DOMAIN may be \".example.org\" or \"*\".")
+X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER, conf_check_policy,
+  "Local TLS policy: \"DOMAIN follow|clear|opportunistic|encrypt|verify|dane-only\" or \"DOMAIN pinned SHA256-OF-SPKI\".")
+X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER, conf_check_address,
+  "Own addresses besides those listened on: a host of the MX list with one of them is ourselves.")
+X(send_ipv6, "send.ipv6", CONF_BOOL, 0, 1, "true", NULL, CONF_SENDER, NULL,
+  "Connect to IPv6 addresses.")
+X(send_max_hosts, "send.max_connections", CONF_INT, 1, 100, "8", NULL, CONF_SENDER, NULL,
+  "Connections tried in one attempt.")
+X(send_connect_timeout, "send.connect_timeout", CONF_DURATION, SECONDS(1), SECONDS(600), "30s", NULL, CONF_SENDER, NULL,
+  "Time for a connection to be made.")
+X(send_command_timeout, "send.command_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "5m", NULL, CONF_SENDER, NULL,
+  "Patience for greeting and replies (RFC 5321 section 4.5.3.2).")
+X(send_end_timeout, "send.end_timeout", CONF_DURATION, SECONDS(1), SECONDS(7200), "10m", NULL, CONF_SENDER, NULL,
+  "Patience for the reply to a whole message.")
+X(send_idle, "send.idle", CONF_DURATION, 0, SECONDS(300), "2s", NULL, CONF_SENDER, NULL,
+  "How long an open connection waits for another message.")
+X(send_max_messages, "send.max_messages", CONF_INT, 1, 100000, "100", NULL, CONF_SENDER, NULL,
+  "Messages over one connection.")
+
+X(queue_jobs, "queue.jobs", CONF_INT, 1, 100000, "1000", NULL, CONF_QUEUE, NULL,
+  "Deliveries at once.")
+X(queue_per_domain, "queue.per_domain", CONF_INT, 1, 10000, "20", NULL, CONF_QUEUE, NULL,
+  "Deliveries at once to one domain.")
+X(queue_per_host, "queue.per_host", CONF_INT, 1, 10000, "20", NULL, CONF_QUEUE, NULL,
+  "Connections at once to one host.")
+X(queue_window, "queue.window", CONF_INT, 100, 10000000, "20000", NULL, CONF_QUEUE, NULL,
+  "Messages the scheduler holds in memory; the rest waits in the store.")
+X(queue_retry_first, "queue.retry_first", CONF_DURATION, SECONDS(1), SECONDS(86400), "5m", NULL, CONF_STORE, NULL,
+  "Wait after the first failed attempt; it doubles with each.")
+X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS(604800), "4h", NULL, CONF_STORE, NULL,
+  "Longest wait between attempts.")
+X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE, NULL,
+  "Age at which a message that cannot be delivered is returned.")
+
+X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTER | CONF_STORE, NULL,
+  "Folder of the queue, the history and the policies.")
+X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(315360000), "90d", NULL, CONF_STORE, NULL,
+  "How long decision records are kept.")
+#undef ALL

@@ -1,0 +1,3 @@
+#include "conf.h"
+#include "conf_schema.h"
+typedef int conf_placeholder;

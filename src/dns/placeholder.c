@@ -1,0 +1,3 @@
+#include "dns_answer.h"
+#include "dns_name.h"
+typedef int dns_placeholder;

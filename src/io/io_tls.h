@@ -1,0 +1,63 @@
+// TLS by OpenSSL 3: server contexts from certificate and key, client contexts
+// with what a handshake is to prove, and what it did prove. A client handshake
+// always goes on to its end: verification is *reported*, the plan's table
+// decides. Resumption is off for clients (a resumed session proves nothing,
+// TRAPS DANE 11).
+#pragma once
+#include "base_arena.h"
+#include "base_rc.h"
+#include "base_span.h"
+
+struct io_tls_server; // what a listener needs: certificate chain and key
+// PEM texts; the place where a key *handle* of the signer will stand is `key`.
+// *why says in one sentence what is wrong.
+struct rc io_tls_server_new(struct io_tls_server **out, struct span chain, struct span key,
+                            const char **why);
+void io_tls_server_free(struct io_tls_server *s);
+
+struct io_tls_client; // trust anchors for PKIX, shared by all connections of a role
+// `ca_file` empty: the system's anchors.
+struct rc io_tls_client_new(struct io_tls_client **out, struct span ca_file, const char **why);
+void io_tls_client_free(struct io_tls_client *c);
+
+struct io_tlsa {
+    uint8_t usage, selector, matching;
+    struct span data;
+};
+
+// How strict the handshake itself is (TRAPS DANE 14).
+enum io_tls_strength {
+    IO_TLS_ANY,    // opportunistic: TLS 1.0 and up, OpenSSL security level 0
+    IO_TLS_DANE,   // TLS 1.2 and up, any key size
+    IO_TLS_MODERN, // TLS 1.2 and up, level 2
+};
+struct io_tls_want {
+    struct span sni;
+    enum io_tls_strength strength;
+    const struct io_tlsa *tlsa; // DANE: usable records only; NULL: none
+    size_t tlsa_count;
+    const struct span *names; // reference identifiers, SAN only for PKIX
+    size_t name_count;
+    bool pkix;       // check the chain against the anchors and the names
+    struct span pin; // SHA-256 of the SPKI; empty: none
+};
+
+enum io_tls_fault { // why verification did not succeed
+    IO_TLS_FINE,
+    IO_TLS_HANDSHAKE, // no session at all
+    IO_TLS_NAME,
+    IO_TLS_EXPIRED,
+    IO_TLS_UNTRUSTED,
+    IO_TLS_TLSA, // no TLSA record matches
+    IO_TLS_PIN,
+    IO_TLS_OTHER,
+};
+struct io_tls_facts {
+    const char *version, *cipher, *group; // static strings or ""; version "" : no TLS
+    bool dane, pkix, pinned;              // what was proved
+    enum io_tls_fault fault;              // when something asked for was not proved
+    char matched[300];                    // the name that matched, or "3 1 1"
+    char certificate[65];                 // SHA-256 of the leaf, hex
+    int64_t until;                        // its notAfter
+    char error[256];                      // for people
+};

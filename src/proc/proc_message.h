@@ -1,0 +1,76 @@
+// Every message between roles: kind, direction, payload. Questions have even
+// kinds, the answer to a question is its kind + 1 and repeats its ticket.
+//
+// Payload notation: fields in order, as written by base_wire.h (span: u32
+// length and bytes), [x] a u16 count and that many x.
+#pragma once
+#include "base_arena.h"
+#include "base_wire.h"
+#include "store_history.h"
+#include "store_queue.h"
+
+enum proc_message {
+    // master -> role
+    MSG_SECTION = 2, // conf_pack: at start and at reload
+    MSG_KEYS = 4,    // span chain, span key (PEM); both empty: no TLS. Before START and at reload
+    MSG_LISTEN = 6,  // fd: a bound socket; span text. A reload sends them anew after LISTEN_RESET
+    MSG_LISTEN_RESET = 8,
+    MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
+    MSG_START = 12, // all of the above is complete: begin
+    MSG_DRAIN = 14, // finish what is under way, take nothing new, then say DRAINED
+    // role -> master
+    MSG_READY = 20,
+    MSG_DRAINED = 22,
+
+    // receiver -> store
+    MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment; fd
+    MSG_SEGMENT_IS,
+    MSG_COMMIT = 32, // envelope, [u64 replaced recipient] -> u8 rc, u64 id
+    MSG_COMMITTED,
+    MSG_SEAL = 34, // u32 segment: no more will be appended
+    // receiver, sender -> store
+    MSG_LOAD = 40,         // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
+    MSG_LOADED,            //   fd: the body's segment, the first time this peer meets it
+    MSG_SEGMENT_GONE = 42, // store ->: u32 segment; forget its descriptor
+    // sender -> store
+    MSG_OUTCOME = 50, // attempt, [outcome] -> u8 rc
+    MSG_OUTCOME_DONE,
+    MSG_POLICY_GET = 52, // span domain -> bool found, trust_sts_pack
+    MSG_POLICY_IS,
+    MSG_POLICY_PUT = 54,      // span domain, i64 expires, span value
+    MSG_POLICY_EXPIRING = 56, // i64 until, u32 limit -> [span domain]
+    MSG_POLICIES,
+
+    // queue <-> store
+    MSG_FILL = 60, // i64 until, u32 limit -> i64 horizon: all before it was sent as DUE
+    MSG_FILLED,
+    MSG_DUE = 62, // store ->: u64 message, span domain, i64 due, u64 size
+
+    // queue -> sender, receiver (bounces: empty domain)
+    MSG_JOB = 70,   // u64 job, u64 message, span domain, u64 size
+    MSG_ENDED = 72, // -> queue: u64 job, bool again, i64 due
+    MSG_BUSY = 74,  // -> queue, first on every new channel: [u64 message, span domain, u64 job]
+    // sender <-> queue
+    MSG_SLOT = 76, // span host -> (empty): a connection may be opened
+    MSG_SLOT_YOURS,
+    MSG_SLOT_BACK = 78, // span host: it was closed, or is not wanted any more
+
+    // sender, fetcher -> resolver
+    MSG_DNS = 80, // dns_question_pack -> dns_answer_pack
+    MSG_DNS_IS,
+    // sender -> fetcher
+    MSG_FETCH = 82, // span domain -> trust_fetched_pack
+    MSG_FETCHED,
+};
+
+// Envelopes, attempts and outcomes as payload. Unpacking checks everything and
+// copies into `a`; false: malformed (the channel is closed).
+void proc_envelope_pack(struct buf *b, const struct store_envelope *e);
+bool proc_envelope_unpack(struct rd *r, struct store_envelope *out, struct arena *a);
+void proc_attempt_pack(struct buf *b, const struct store_attempt *a);
+bool proc_attempt_unpack(struct rd *r, struct store_attempt *out); // borrows from r
+
+// Of the outcomes a sender reports the store decides when to try again or to
+// give up: here `due` is unused and STORE_FAILED means "refused for good".
+void proc_outcome_pack(struct buf *b, const struct store_outcome *o);
+bool proc_outcome_unpack(struct rd *r, struct store_outcome *out); // borrows from r

@@ -1,0 +1,57 @@
+#include "proc_peers.h"
+
+#include "conf_schema.h"
+
+#include <string.h>
+
+const struct proc_pair proc_peers[] = {
+    {PROC_RECEIVER, PROC_STORE, "segments to write, messages to commit, failed ones to report"},
+    {PROC_QUEUE, PROC_STORE, "what is due"},
+    {PROC_SENDER, PROC_STORE, "messages to send, outcomes, policies"},
+    {PROC_SENDER, PROC_QUEUE, "jobs and their end, slots of hosts"},
+    {PROC_RECEIVER, PROC_QUEUE, "bounces to write and their end"},
+    {PROC_SENDER, PROC_RESOLVER, "DNS questions"},
+    {PROC_FETCHER, PROC_RESOLVER, "addresses of policy hosts"},
+    {PROC_SENDER, PROC_FETCHER, "MTA-STS policies"},
+};
+const size_t proc_peers_count = sizeof proc_peers / sizeof *proc_peers;
+
+static const struct {
+    const char *text;
+    unsigned conf;
+} kinds[PROC_KINDS] = {
+    [PROC_MASTER] = {"master", CONF_MASTER},    [PROC_RECEIVER] = {"receiver", CONF_RECEIVER},
+    [PROC_STORE] = {"store", CONF_STORE},       [PROC_QUEUE] = {"queue", CONF_QUEUE},
+    [PROC_SENDER] = {"sender", CONF_SENDER},    [PROC_RESOLVER] = {"resolver", CONF_RESOLVER},
+    [PROC_FETCHER] = {"fetcher", CONF_FETCHER},
+};
+
+const char *proc_kind_text(enum proc_kind k)
+{
+    return kinds[k].text;
+}
+
+unsigned proc_kind_conf(enum proc_kind k)
+{
+    return kinds[k].conf;
+}
+
+bool proc_kind_parse(enum proc_kind *out, const char *text)
+{
+    for (unsigned k = 0; k < PROC_KINDS; k++) {
+        if (strcmp(kinds[k].text, text) == 0) {
+            *out = (enum proc_kind)k;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool proc_may_talk(enum proc_kind a, enum proc_kind b)
+{
+    for (size_t i = 0; i < proc_peers_count; i++)
+        if ((proc_peers[i].asks == a && proc_peers[i].answers == b) ||
+            (proc_peers[i].asks == b && proc_peers[i].answers == a))
+            return true;
+    return false;
+}

@@ -1,0 +1,79 @@
+// What all roles share: the loop, the channel to the master (descriptor 3), the
+// configuration section, the channels to peers, questions and answers by
+// ticket, start, reload, drain. A role is a table of handlers.
+#pragma once
+#include "conf.h"
+#include "io_channel.h"
+#include "proc_message.h"
+#include "proc_peers.h"
+
+struct proc;
+struct proc_peer {
+    struct proc *proc;
+    enum proc_kind kind;
+    unsigned index;
+    struct io_channel *channel; // NULL: dead, its successor has not come yet
+    void *data;                 // the role's own
+};
+
+struct proc_role {
+    enum proc_kind kind;
+    // Everything from the master is here (section, keys, listeners, peers): begin.
+    void (*start)(struct proc *p);
+    // A new section and keys were taken (conf and keys of `p` are the new ones).
+    void (*reload)(struct proc *p);
+    // Finish what is under way, then proc_drained().
+    void (*drain)(struct proc *p);
+    // A peer's channel is there (again) or died. May be NULL.
+    void (*peer_up)(struct proc_peer *peer);
+    void (*peer_down)(struct proc_peer *peer);
+    // A question, or a message that is no answer, from a peer. False: malformed;
+    // the channel is closed. `m->fd` is the handler's if it sets it to -1.
+    bool (*got)(struct proc_peer *peer, struct io_message *m);
+};
+
+struct proc {
+    const struct proc_role *role;
+    unsigned index;
+    struct io_loop *loop;
+    struct conf *conf;
+    struct span chain, key; // PEM; empty: no TLS. The place of a key handle
+    int *listeners;         // bound descriptors
+    size_t listener_count;
+    struct proc_peer **peers;
+    size_t peer_count;
+    void *data; // the role's own
+    bool draining;
+};
+
+// Runs a role until the master is gone or it has drained; the process's exit status.
+int proc_role_run(const struct proc_role *role, unsigned index);
+void proc_drained(struct proc *p);
+
+struct proc_peer *proc_peer(struct proc *p, enum proc_kind kind, unsigned index); // NULL: none
+void proc_send(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct span payload,
+               int fd); // to a dead peer: dropped
+
+// Asks; `answered` is called exactly once, later: with the answer, or with NULL
+// when the peer died or `timeout_us` passed first ("no answer" is never "no").
+// It returns false for a malformed answer. Cancelling by proc_forget: no call.
+// Without a live peer the question waits for its successor until the time-out.
+typedef bool (*proc_answered)(void *arg, struct io_message *answer);
+uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc_message question,
+                  struct span payload, int64_t timeout_us, proc_answered answered, void *arg);
+void proc_forget(struct proc *p, uint32_t ticket);
+
+extern const struct proc_role proc_receiver, proc_store, proc_queue, proc_sender, proc_resolver,
+    proc_fetcher;
+
+// The master: checks, binds, spawns, restarts, reloads, drains. Returns the exit
+// status of `geleit serve`. `path`: configuration file, NULL: none; `overrides`
+// as given with -o.
+struct proc_master_conf {
+    const char *path;
+    const char *const *overrides;
+    size_t override_count;
+};
+int proc_master_run(const struct proc_master_conf *mc);
+// argv of a role process: geleit serve --role KIND --index N
+int proc_role_main(const char *kind, const char *index);

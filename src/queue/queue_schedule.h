@@ -1,0 +1,58 @@
+// The scheduler as a pure machine: what is due, in which order, how much at a
+// time to one destination. It holds a window of what is due soon, not the whole
+// queue: what does not fit is forgotten and asked of the store again.
+#pragma once
+#include "base_span.h"
+#include "base_time.h"
+
+struct queue_limits {
+    unsigned per_domain; // jobs at once to one domain
+    unsigned jobs;       // jobs at once in all
+    size_t window;       // items held
+};
+
+struct queue_item {
+    uint64_t message;
+    struct span domain; // empty: a bounce is owed
+    struct wall due;
+    uint64_t size;
+};
+
+struct queue_job {
+    uint64_t id; // never 0
+    uint64_t message;
+    struct span domain; // valid until queue_done
+    uint64_t size;
+};
+
+struct queue;
+struct queue *queue_new(const struct queue_limits *limits);
+void queue_free(struct queue *q);
+void queue_limit(struct queue *q, const struct queue_limits *limits); // after a reload
+
+// Adds, or moves, the item (message, domain). An item whose job is under way
+// is remembered and comes up after queue_done. False: the window is full and
+// this item is later than all in it; queue_horizon() is then at most its due.
+bool queue_add(struct queue *q, const struct queue_item *item);
+// Everything due before this is in the window; ask the store from here on.
+struct wall queue_horizon(const struct queue *q);
+// The store gave all it had before `until`.
+void queue_filled(struct queue *q, struct wall until);
+
+// The next job that may start now: domains take turns, oldest item first
+// within a domain. False: nothing may.
+bool queue_next(struct queue *q, struct wall now, struct queue_job *out);
+// The job ended (however), or whoever had it died: `again` puts the item back.
+void queue_done(struct queue *q, uint64_t job, bool again, struct wall due);
+// A job that a sender still had from before our restart.
+void queue_busy(struct queue *q, uint64_t message, struct span domain, uint64_t *job);
+struct wall queue_wake(const struct queue *q); // when next() may say more; WALL_NEVER: no time
+
+struct queue_retry {
+    int64_t first_us, longest_us; // doubling from first to longest
+    int64_t lifetime_us;          // since the message was received
+};
+// When to try again after `attempts` failures, with up to a quarter of spread
+// by `random`. WALL_NEVER: its lifetime is over, give up.
+struct wall queue_backoff(const struct queue_retry *r, struct wall received, struct wall now,
+                          unsigned attempts, uint64_t random);

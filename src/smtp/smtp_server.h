@@ -1,0 +1,85 @@
+// The receiving side of SMTP (RFC 5321) as a pure machine: bytes, answers and
+// time in; steps out. No socket, no clock, no store.
+//
+// Driver: keep the input that was read in one buffer and call
+// smtp_server_next() with a span of it, until it returns SMTP_SERVER_READ; what
+// the span no longer covers has been consumed. Spans in a step are valid until
+// the next call. After SEND, BODY and ABORT just go on; after an ASK, COMMIT,
+// STARTTLS the machine waits: nothing more is taken from the input until the
+// answer is in (RFC 2920 §3.2: replies stay in order).
+//
+// Rules it keeps by itself: command order and syntax, limits of §4.5.3, CRLF
+// alone ends a line and CRLF.CRLF the data (bare CR or LF: 5xx and close), the
+// input must be empty after STARTTLS (else close), state reset after the
+// handshake, dot-unstuffing, size, ENHANCEDSTATUSCODES (RFC 2034), error and
+// command ceilings, time-outs (§4.5.3.2.7), an HTTP or TLS talker on a
+// clear-text port is told so.
+#pragma once
+#include "base_arena.h"
+#include "base_time.h"
+#include "mail_address.h"
+#include "smtp_reply.h"
+
+struct smtp_server_conf {
+    struct span hostname;
+    uint64_t max_size;       // bytes of one message
+    unsigned max_recipients; // at least 100 (§4.5.3.1.8)
+    unsigned max_errors;     // 5xx replies before 421
+    unsigned max_messages;   // in one session before 421
+    int64_t command_us;      // patience for a command
+    int64_t data_us;         // patience between chunks of data
+    int64_t session_us;      // ceiling of a session
+    bool starttls;           // offered (a certificate is there)
+};
+
+struct smtp_recipient {
+    struct mail_address address;
+};
+
+// What was agreed for the message under way. Valid from the first RCPT to the end.
+struct smtp_transaction {
+    struct mail_address sender;
+    uint64_t declared_size; // SIZE=; 0: none
+    bool eight_bit;         // BODY=8BITMIME
+    const struct smtp_recipient *recipients;
+    size_t count;
+};
+
+enum smtp_server_kind {
+    SMTP_SERVER_READ,     // wants more input
+    SMTP_SERVER_SEND,     // bytes: send them
+    SMTP_SERVER_ASK_MAIL, // sender: may it? answer()
+    SMTP_SERVER_ASK_RCPT, // address: may it go there? answer()
+    SMTP_SERVER_ASK_DATA, // before 354: is there room? answer() (2xx or 3xx: go on)
+    SMTP_SERVER_BODY,     // bytes: a piece of the message, dots unstuffed, CRLF line ends
+    SMTP_SERVER_COMMIT,   // the message is whole: make it durable, then answer()
+    SMTP_SERVER_ABORT,    // forget what was received of the message
+    SMTP_SERVER_STARTTLS, // 220 was sent: do the handshake, then secured(), or close
+    SMTP_SERVER_CLOSE,    // close the connection (after what was sent)
+};
+
+struct smtp_server_step {
+    enum smtp_server_kind kind;
+    struct span bytes;
+    const struct mail_address *address;
+};
+
+struct smtp_server;
+// `conf` is borrowed and outlives the machine. The greeting is the first step.
+struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf, struct mono now);
+void smtp_server_free(struct smtp_server *s);
+
+struct smtp_server_step smtp_server_next(struct smtp_server *s, struct span *in);
+// Answers the pending ASK or COMMIT with a reply whose text is one line.
+void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r);
+void smtp_server_secured(struct smtp_server *s);
+// Time passes; moves to a 421 and CLOSE when patience is over. Call next() after.
+void smtp_server_tick(struct smtp_server *s, struct mono now);
+struct mono smtp_server_deadline(const struct smtp_server *s);
+// No new message is begun: 421 at the next command boundary (SIGTERM).
+void smtp_server_drain(struct smtp_server *s);
+
+const struct smtp_transaction *smtp_server_transaction(const struct smtp_server *s);
+struct span smtp_server_helo(const struct smtp_server *s); // empty before EHLO or HELO
+bool smtp_server_esmtp(const struct smtp_server *s);       // EHLO, not HELO
+bool smtp_server_tls(const struct smtp_server *s);

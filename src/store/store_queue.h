@@ -1,0 +1,90 @@
+// The mail queue: queue.db (SQLite, WAL, synchronous=FULL) and the segments.
+// Blocking; only the store role calls it.
+//
+// Changes gather in one transaction; store_sync() makes all of them durable at
+// once: it syncs every segment a gathered message lies in, then commits. What
+// was put is *accepted* only after store_sync() returned OK: then, and not
+// before, a 250 may go out. After a failure everything gathered is undone.
+#pragma once
+#include "base_arena.h"
+#include "base_time.h"
+#include "store_segment.h"
+
+struct store_recipient {
+    uint64_t id;         // by the store
+    struct span address; // local@domain
+    struct span domain;  // A-labels, lower case; what deliveries are grouped by
+    struct span orcpt;   // DSN, may be empty
+    uint8_t notify;      // DSN NOTIFY bits, 0: default
+    unsigned attempts;
+    struct wall due;
+    // of the last attempt, for DSN and people; empty at first
+    struct span status, reason, remote, diagnostic;
+};
+
+struct store_envelope {
+    uint64_t id; // by the store; rises with every message
+    struct wall received;
+    struct span sender; // empty: null path
+    struct span client; // "192.0.2.1", for people
+    bool eight_bit, requiretls, tls_required_no, smtputf8;
+    bool authenticated_tls; // came in over TLS
+    struct span envid;      // DSN
+    uint8_t ret;            // DSN: 0 default, 1 full, 2 headers
+    struct span head;       // fields we add in front of the body, with CRLF
+    struct store_range body;
+    struct span wrapped_key; // of an encrypted body; empty: none
+    size_t count;
+    struct store_recipient *recipients;
+};
+
+struct store;
+// Opens or makes the store below `path`, checks its version, removes what no
+// message refers to. *why: one sentence on failure.
+struct rc store_open(struct store **out, const char *path, const char **why);
+void store_close(struct store *s);
+
+struct rc store_segment_new(struct store *s, uint32_t *id, int *fd); // caller owns fd
+// No more will be appended; it goes when its last message goes.
+void store_segment_seal(struct store *s, uint32_t id);
+struct rc store_segment_open(struct store *s, uint32_t id, int *fd); // read only
+
+// Gathers a message; sets ids. `replaces`: recipients (of other messages) whose
+// failure this message reports: they go in the same transaction (bounces).
+struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *replaces,
+                    size_t replaces_count);
+
+enum store_result {
+    STORE_DELIVERED, // the row goes
+    STORE_DEFERRED,  // again at `due`
+    STORE_FAILED,    // a bounce is owed: kept until a message replaces it
+    STORE_DROPPED,   // failed, and nobody is to be told (null sender): the row goes
+};
+struct store_outcome {
+    uint64_t recipient;
+    enum store_result result;
+    struct wall due;
+    struct span status, reason, remote, diagnostic;
+};
+// Idempotent: an outcome for a recipient that is gone already is ignored.
+struct rc store_outcome(struct store *s, const struct store_outcome *o);
+struct rc store_sync(struct store *s);
+size_t store_gathered(const struct store *s); // changes since the last sync
+
+// The message with those of its recipients that are pending in `domain`, or
+// with its failed ones if `domain` is empty. NOT_FOUND: none (any more).
+struct rc store_load(struct store *s, uint64_t id, struct span domain, struct arena *a,
+                     struct store_envelope *out);
+
+// What is due, oldest first, one row for each (message, domain) pair; owed
+// bounces have an empty domain and are always due. Starts behind (after, id).
+struct store_due {
+    uint64_t message;
+    struct span domain; // borrowed during the call
+    struct wall due;
+    uint64_t size;
+    bool bounce;
+};
+struct rc store_due(struct store *s, struct wall until, size_t limit,
+                    void (*each)(void *arg, const struct store_due *d), void *arg);
+uint64_t store_count(struct store *s); // messages in the queue
