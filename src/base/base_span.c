@@ -103,7 +103,14 @@ bool span_number(struct span s, uint64_t max, uint64_t *out)
 
 bool span_is_ascii(struct span s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    uint64_t word;
+    size_t i = 0;
+    for (; i + sizeof word <= s.len; i += sizeof word) {
+        memcpy(&word, s.at + i, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            return false;
+    }
+    for (; i < s.len; i++)
         if ((unsigned char)s.at[i] >= 0x80)
             return false;
     return true;
