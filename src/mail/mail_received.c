@@ -39,8 +39,7 @@ static void from_put(struct mail_fold *f, const struct mail_received *r)
 {
     CLEANUP(buf_free) struct buf address = BUF(CLEAN_MAX);
     clean(&address, r->client_address, SPAN(".:"));
-    mail_fold_word(f, SPAN(""), SPAN("from"), SPAN(""));
-    host_put(f, SPAN(""), r->helo, SPAN(""));
+    host_put(f, SPAN("from "), r->helo, SPAN(""));
     if (r->client_name.len)
         host_put(f, SPAN("("), r->client_name, SPAN(""));
     if (address.len)
@@ -81,10 +80,8 @@ static void tls_put(struct mail_fold *f, const struct mail_received *r)
 {
     CLEANUP(buf_free) struct buf about = BUF(4 * CLEAN_MAX);
     bool clause = cipher_registered(r->tls_cipher);
-    if (clause) {
-        mail_fold_word(f, SPAN(""), SPAN("tls"), SPAN(""));
-        mail_fold_word(f, SPAN(""), r->tls_cipher, SPAN(""));
-    }
+    if (clause)
+        mail_fold_word(f, SPAN("tls "), r->tls_cipher, SPAN(""));
     comment_put(&about, r->tls_version);
     comment_put(&about, clause ? SPAN("") : r->tls_cipher);
     comment_put(&about, r->tls_peer);
@@ -106,25 +103,17 @@ static bool recipient_fits(const struct mail_received *r)
     return s.len > 0 && s.len <= 256 && (r->utf8 || span_is_ascii(s));
 }
 
-static void word_put(struct mail_fold *f, const char *key, struct span value)
-{
-    mail_fold_word(f, SPAN(""), span_str(key), SPAN(""));
-    mail_fold_word(f, SPAN(""), value, SPAN(""));
-}
-
 void mail_received_put(struct buf *b, const struct mail_received *r)
 {
     CLEANUP(buf_free) struct buf when = BUF(64);
     time_put_rfc5322(&when, r->when);
     struct mail_fold f = mail_fold_open(b, SPAN("Received"));
     from_put(&f, r);
-    word_put(&f, "by", r->by);
-    word_put(&f, "with", with_value(r));
-    word_put(&f, "id", r->id);
-    if (recipient_fits(r)) {
-        mail_fold_word(&f, SPAN(""), SPAN("for"), SPAN(""));
-        mail_fold_word(&f, SPAN("<"), r->recipient, SPAN(">"));
-    }
+    mail_fold_word(&f, SPAN("by "), r->by, SPAN(""));
+    mail_fold_word(&f, SPAN("with "), with_value(r), SPAN(""));
+    mail_fold_word(&f, SPAN("id "), r->id, SPAN(""));
+    if (recipient_fits(r))
+        mail_fold_word(&f, SPAN("for <"), r->recipient, SPAN(">"));
     if (r->tls)
         tls_put(&f, r);
     buf_putc(b, ';');
