@@ -1,31 +1,10 @@
 #include "base_json.h"
 
-static size_t utf8_length(struct span s)
-{
-    unsigned char c = (unsigned char)s.at[0];
-    size_t n = c < 0x80                ? 1
-               : c >= 0xc2 && c < 0xe0 ? 2
-               : c >= 0xe0 && c < 0xf0 ? 3
-               : c >= 0xf0 && c < 0xf5 ? 4
-                                       : 0;
-    if (n == 0 || n > s.len)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if (((unsigned char)s.at[i] & 0xc0) != 0x80)
-            return 0;
-    if (n < 3)
-        return n;
-    unsigned char d = (unsigned char)s.at[1];
-    bool overlong = (c == 0xe0 && d < 0xa0) || (c == 0xf0 && d < 0x90);
-    bool surrogate = c == 0xed && d > 0x9f, beyond = c == 0xf4 && d > 0x8f;
-    return overlong || surrogate || beyond ? 0 : n;
-}
-
 static void text(struct buf *b, struct span s)
 {
     buf_putc(b, '"');
     while (s.len) {
-        size_t n = utf8_length(s);
+        size_t n = span_utf8(s);
         unsigned char c = (unsigned char)s.at[0];
         if (n == 0)
             buf_put(b, SPAN("\xef\xbf\xbd"));

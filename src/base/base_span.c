@@ -103,10 +103,43 @@ bool span_number(struct span s, uint64_t max, uint64_t *out)
 
 bool span_is_ascii(struct span s)
 {
-    for (size_t i = 0; i < s.len; i++)
+    uint64_t word;
+    size_t i = 0;
+    for (; i + sizeof word <= s.len; i += sizeof word) {
+        memcpy(&word, s.at + i, sizeof word);
+        if (word & UINT64_C(0x8080808080808080))
+            return false;
+    }
+    for (; i < s.len; i++)
         if ((unsigned char)s.at[i] >= 0x80)
             return false;
     return true;
+}
+
+static size_t utf8_claimed(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+size_t span_utf8(struct span s)
+{
+    unsigned char lead = s.len ? (unsigned char)s.at[0] : 0xff;
+    size_t n = utf8_claimed(lead);
+    if (n > s.len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s.at[i] & 0xc0) != 0x80)
+            return 0;
+    if (n < 3)
+        return n;
+    unsigned char second = (unsigned char)s.at[1];
+    bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+    bool surrogate = lead == 0xed && second > 0x9f, beyond = lead == 0xf4 && second > 0x8f;
+    return overlong || surrogate || beyond ? 0 : n;
 }
 
 bool span_copy(char *to, size_t room, struct span s)

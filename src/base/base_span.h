@@ -31,6 +31,8 @@ struct span span_trim(struct span s); // without spaces and tabs at both ends
 // Whole span as a decimal number of at most `max`; false for anything else.
 bool span_number(struct span s, uint64_t max, uint64_t *out);
 bool span_is_ascii(struct span s);
+// Bytes of the character at the front if it is valid UTF-8 (RFC 3629), else 0.
+size_t span_utf8(struct span s);
 // Copies into a fixed array with a NUL behind; false (and an empty string) if it
 // does not fit whole or holds a NUL. The one way from a span to a C string.
 bool span_copy(char *to, size_t room, struct span s);

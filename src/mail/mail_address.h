@@ -23,7 +23,9 @@ struct mail_address {
 
 // Reads "<…>" at the front of *in and moves behind it. Source routes are
 // accepted and dropped (RFC 5321 §4.1.1.3). `utf8` permits SMTPUTF8 addresses
-// (RFC 6531). Spans live in `a`. False: not a valid path, *in is unchanged.
+// (RFC 6531). Spans live in `a`. False: not a valid path, *in is unchanged. Where
+// a null path or one without a domain may stand is the caller's to know.
 bool mail_path_parse(struct mail_address *out, struct span *in, bool utf8, struct arena *a);
-// An address alone, without brackets.
+// An address alone, without brackets: the way back from `text`, so the empty text
+// is the null path.
 bool mail_address_parse(struct mail_address *out, struct span text, bool utf8, struct arena *a);

@@ -5,7 +5,7 @@
 
 struct mail_dsn_recipient {
     struct span address;
-    struct span orcpt;      // empty: none
+    struct span orcpt;      // as the parameter came, in xtext (RFC 3461 §4); empty: none
     struct span status;     // "5.1.1"
     struct span reason;     // one sentence for people, why
     struct span remote_mta; // host that answered; empty: none did
@@ -15,7 +15,7 @@ struct mail_dsn_recipient {
 struct mail_dsn {
     struct span reporting_mta; // our host name
     struct span to;            // the sender that is told
-    struct span envid;         // empty: none
+    struct span envid;         // as the parameter came, in xtext; empty: none
     struct span message_id;    // of the notice, without brackets
     struct wall arrived, now;
     const struct mail_dsn_recipient *recipients;
@@ -25,5 +25,8 @@ struct mail_dsn {
 };
 
 // The whole message, CRLF line ends, 7-bit, multipart/report with the first
-// recipient's reason as the first line of its first part.
+// recipient's reason as the first line of its first part. Foreign text is cut
+// (a sentence or reply at 1000 bytes, the original header at 64 KiB) and written
+// so that the notice stays 7-bit whatever it holds. The envelope's null return
+// path (RFC 3464 §2) is the caller's.
 void mail_dsn_put(struct buf *b, const struct mail_dsn *d);

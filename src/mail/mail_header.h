@@ -14,7 +14,7 @@ struct mail_scan {
     size_t line_len;
     char field[64];
     size_t field_len;
-    bool at_cr;
+    bool at_cr, first_line, no_before;
 };
 
 void mail_scan_feed(struct mail_scan *s, struct span chunk); // start from {0}
@@ -28,7 +28,10 @@ struct mail_received {
     struct span id;
     struct span recipient; // with exactly one recipient, else empty
     bool esmtp, tls, authenticated;
-    struct span tls_version, tls_cipher, tls_peer; // "TLSv1.3"; peer: how it was authenticated
+    bool utf8;               // the transaction had SMTPUTF8 (RFC 6531 §4.3)
+    struct span tls_version; // "TLSv1.3"
+    struct span tls_cipher;  // by its registered name, "TLS_AES_128_GCM_SHA256"
+    struct span tls_peer;    // how the client was authenticated; may be empty
     struct wall when;
 };
 // The field with its CRLF, folded below 78 columns where it can be. Foreign
