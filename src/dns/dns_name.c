@@ -277,5 +277,9 @@ struct span dns_name_shown(const struct dns_name *n, char room[static 512])
         span_copy(room + used, 512 - used, label);
         used += label.len;
     }
-    return used > 0 ? (struct span){room, used} : SPAN(".");
+    if (n->len == 0)
+        return SPAN(".");
+    struct span shown = {room, used};
+    struct dns_name back; // beside a U-label not every other label can be read
+    return dns_name_parse(&back, shown) && dns_name_eq(&back, n) ? shown : dns_name_span(n);
 }

@@ -266,7 +266,8 @@ static void shown_to_people(void **state)
         {"mx.xn--mnchen-3ya.xn--bcher-kva", "mx.münchen.bücher"},
         {"example.com", "example.com"},
         {"xn--abc.de", "xn--abc.de"}, // decodes to what may not stand in a name
-        {"xn--a.xn--mnchen-3ya", "xn--a.münchen"},
+        {"xn--a.xn--mnchen-3ya", "xn--a.xn--mnchen-3ya"},
+        {"a/b.xn--mnchen-3ya", "a/b.xn--mnchen-3ya"},
         {".", "."},
     };
     char room[512];
