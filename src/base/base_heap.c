@@ -59,7 +59,7 @@ void heap_set(struct heap *h, struct heap_node *n, int64_t key)
         return;
     }
     if (h->len == h->cap) {
-        h->cap = h->cap ? 2 * h->cap : 64;
+        h->cap = h->cap ? 2 * h->cap : 4;
         h->at = mem_resize(h->at, h->cap * sizeof *h->at);
     }
     up(h, h->len++, n);

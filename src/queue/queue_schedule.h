@@ -8,7 +8,8 @@
 struct queue_limits {
     unsigned per_domain; // jobs at once to one domain
     unsigned jobs;       // jobs at once in all
-    size_t window;       // items held
+    size_t window;       // items held, those under way not counted
+    uint64_t seed;       // random, so that nobody can choose domains that hash alike
 };
 
 struct queue_item {
@@ -28,11 +29,13 @@ struct queue_job {
 struct queue;
 struct queue *queue_new(const struct queue_limits *limits);
 void queue_free(struct queue *q);
-void queue_limit(struct queue *q, const struct queue_limits *limits); // after a reload
+// After a reload. A limit of 0 counts as 1; the seed stays what it was.
+void queue_limit(struct queue *q, const struct queue_limits *limits);
 
 // Adds, or moves, the item (message, domain). An item whose job is under way
 // is remembered and comes up after queue_done. False: the window is full and
-// this item is later than all in it; queue_horizon() is then at most its due.
+// this item is later than all in it; queue_horizon() is then at most its due. An
+// earlier one pushes the latest out, and the horizon before it.
 bool queue_add(struct queue *q, const struct queue_item *item);
 // Everything due before this is in the window; ask the store from here on.
 struct wall queue_horizon(const struct queue *q);
@@ -42,9 +45,11 @@ void queue_filled(struct queue *q, struct wall until);
 // The next job that may start now: domains take turns, oldest item first
 // within a domain. False: nothing may.
 bool queue_next(struct queue *q, struct wall now, struct queue_job *out);
-// The job ended (however), or whoever had it died: `again` puts the item back.
+// The job ended (however), or whoever had it died: `again` puts the item back, not
+// before the due of a queue_add meanwhile. A job that is not known is none.
 void queue_done(struct queue *q, uint64_t job, bool again, struct wall due);
-// A job that a sender still had from before our restart.
+// A job that a sender still had from before our restart; it counts against the
+// limits, even above them.
 void queue_busy(struct queue *q, uint64_t message, struct span domain, uint64_t *job);
 struct wall queue_wake(const struct queue *q); // when next() may say more; WALL_NEVER: no time
 
@@ -53,6 +58,7 @@ struct queue_retry {
     int64_t lifetime_us;          // since the message was received
 };
 // When to try again after `attempts` failures, with up to a quarter of spread
-// by `random`. WALL_NEVER: its lifetime is over, give up.
+// by `random`; the last time at the end of its lifetime. WALL_NEVER: that is over,
+// give up.
 struct wall queue_backoff(const struct queue_retry *r, struct wall received, struct wall now,
                           unsigned attempts, uint64_t random);

@@ -1,3 +1,0 @@
-#include "queue_schedule.h"
-#include "queue_slots.h"
-typedef int queue_placeholder;
