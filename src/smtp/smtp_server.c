@@ -38,9 +38,7 @@ void smtp_server_free(struct smtp_server *s)
     free(s);
 }
 
-// The peer did something: its patience starts anew, now. The driver tells the
-// time first; if it did not, the next tick tells when "now" was.
-static void touch(struct smtp_server *s)
+void smtp_server_touch(struct smtp_server *s)
 {
     s->since = s->now;
     s->stale |= !s->ticked;
@@ -137,7 +135,7 @@ static void refuse_bare(struct smtp_server *s)
 
 static void read_command(struct smtp_server *s, enum smtp_line_kind kind, struct span line)
 {
-    touch(s);
+    smtp_server_touch(s);
     if (kind == SMTP_LINE_WHOLE) {
         smtp_server_execute(s, line);
     } else if (kind == SMTP_LINE_BARE) {
@@ -178,7 +176,7 @@ static bool run_skip(struct smtp_server *s, struct span *in, struct smtp_server_
     if (kind == SMTP_LINE_MORE && !endless)
         return wait_input(s, step);
     s->state = STATE_COMMAND;
-    touch(s);
+    smtp_server_touch(s);
     if (endless)
         smtp_server_say_last(s, &SMTP_REPLY(500, "5.5.2", "Line too long"));
     else if (kind == SMTP_LINE_BARE)
@@ -242,24 +240,27 @@ static bool data_bare(struct smtp_server *s)
     return false;
 }
 
-static bool data_piece(struct smtp_server *s, struct span piece, struct smtp_server_step *step)
-{
-    s->received += piece.len;
-    if (s->received > s->conf->max_size)
-        swallow(s, SMTP_REPLY(552, "5.3.4", "Message too big"));
-    else if (span_index(piece, '\0') < piece.len) // RFC 5321 §4.5.2 and RFC 6152 §3: no NUL
-        swallow(s, SMTP_REPLY(554, "5.6.0", "NUL in the message"));
-    else
-        *step = (struct smtp_server_step){.kind = SMTP_SERVER_BODY, .bytes = piece};
-    return s->state == STATE_DATA;
-}
-
 static void swallow_piece(struct smtp_server *s, struct span piece)
 {
     uint64_t more = s->conf->max_size > SWALLOW_MIN ? s->conf->max_size : SWALLOW_MIN;
     s->received += piece.len;
     if (s->received > s->conf->max_size && s->received - s->conf->max_size > more)
         smtp_server_say_last(s, &s->verdict);
+}
+
+static bool data_piece(struct smtp_server *s, struct span piece, struct smtp_server_step *step)
+{
+    bool too_big = piece.len > s->conf->max_size - s->received;
+    bool has_nul = span_index(piece, '\0') < piece.len; // RFC 5321 §4.5.2, RFC 6152 §3
+    if (too_big || has_nul) {
+        swallow(s, too_big ? SMTP_REPLY(552, "5.3.4", "Message too big")
+                           : SMTP_REPLY(554, "5.6.0", "NUL in the message"));
+        swallow_piece(s, piece);
+        return false;
+    }
+    s->received += piece.len;
+    *step = (struct smtp_server_step){.kind = SMTP_SERVER_BODY, .bytes = piece};
+    return true;
 }
 
 static bool run_data(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
@@ -270,7 +271,7 @@ static bool run_data(struct smtp_server *s, struct span *in, struct smtp_server_
     enum smtp_undot_kind kind = smtp_undot_take(&s->undot, in, &piece);
     if (kind == SMTP_UNDOT_MORE)
         return wait_input(s, step);
-    touch(s);
+    smtp_server_touch(s);
     if (kind == SMTP_UNDOT_END)
         return data_end(s);
     if (kind == SMTP_UNDOT_BARE)
@@ -337,92 +338,6 @@ struct smtp_server_step smtp_server_next(struct smtp_server *s, struct span *in)
     return step;
 }
 
-static struct smtp_reply default_reply(enum smtp_server_kind question)
-{
-    return question == SMTP_SERVER_ASK_DATA
-               ? SMTP_REPLY(354, "", "Go ahead, end with <CRLF>.<CRLF>")
-               : SMTP_REPLY(451, "4.3.0", "Try again later");
-}
-
-static struct smtp_reply answer_mail(struct smtp_server *s, struct smtp_reply r)
-{
-    s->open = smtp_reply_ok(&r);
-    if (!s->open)
-        smtp_server_reset(s);
-    return r;
-}
-
-// False past a ceiling of memory.
-static bool recipient_keep(struct smtp_server *s)
-{
-    struct mail_address a = s->recipient;
-    struct smtp_transaction *t = &s->transaction;
-    a.local = arena_dup(&s->memory, a.local);
-    a.text = arena_dup(&s->memory, a.text);
-    a.literal = arena_dup(&s->memory, a.literal);
-    if (!a.local.at || !a.text.at || !a.literal.at)
-        return false;
-    if (t->count == s->recipients_cap) {
-        s->recipients_cap = s->recipients_cap ? s->recipients_cap * 2 : 2;
-        s->recipients = mem_resize(s->recipients, s->recipients_cap * sizeof *s->recipients);
-    }
-    s->recipients[t->count++] = (struct smtp_recipient){.address = a};
-    t->recipients = s->recipients;
-    return true;
-}
-
-static struct smtp_reply answer_rcpt(struct smtp_server *s, struct smtp_reply r)
-{
-    if (smtp_reply_ok(&r) && !recipient_keep(s))
-        r = SMTP_REPLY(452, "4.5.3", "Too many recipients");
-    s->refused_recipients += !smtp_reply_ok(&r);
-    arena_free(&s->scratch);
-    return r;
-}
-
-// A transaction whose DATA was refused is over: no later message inherits it.
-static struct smtp_reply answer_data(struct smtp_server *s, struct smtp_reply r)
-{
-    if (!smtp_reply_ok(&r)) {
-        smtp_server_reset(s);
-        return r;
-    }
-    s->state = STATE_DATA;
-    s->undot = (struct smtp_undot){0};
-    s->received = 0;
-    return default_reply(SMTP_SERVER_ASK_DATA);
-}
-
-static struct smtp_reply answer_commit(struct smtp_server *s, struct smtp_reply r)
-{
-    s->messages++;
-    s->idle_commands = 0;
-    smtp_server_reset(s);
-    return r;
-}
-
-void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r)
-{
-    struct smtp_reply (*const take[])(struct smtp_server *, struct smtp_reply) = {
-        [SMTP_SERVER_ASK_MAIL] = answer_mail,
-        [SMTP_SERVER_ASK_RCPT] = answer_rcpt,
-        [SMTP_SERVER_ASK_DATA] = answer_data,
-        [SMTP_SERVER_COMMIT] = answer_commit,
-    };
-    if (s->state == STATE_CLOSING || s->state == STATE_CLOSED)
-        return; // the answer came too late
-    if (s->state != STATE_WAIT)
-        panic("an answer to no question (state %d)", (int)s->state);
-    bool fit = r->code >= 200 && r->code < 600 &&
-               (r->code < 300 || r->code >= 400 || s->question == SMTP_SERVER_ASK_DATA);
-    if (!fit)
-        panic("%u is no answer to question %d", r->code, (int)s->question);
-    s->state = STATE_COMMAND;
-    touch(s);
-    struct smtp_reply said = take[s->question](s, *r);
-    smtp_server_say(s, &said);
-}
-
 void smtp_server_secured(struct smtp_server *s)
 {
     if (s->state != STATE_HANDSHAKE)
@@ -432,7 +347,7 @@ void smtp_server_secured(struct smtp_server *s)
     s->esmtp = false;
     s->tls = true;
     s->state = STATE_COMMAND;
-    touch(s);
+    smtp_server_touch(s);
 }
 
 // Nobody but us is waited for: no time passes for the peer.

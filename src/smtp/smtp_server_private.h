@@ -1,5 +1,6 @@
-// The server machine's inside, shared by its two files: smtp_server.c moves it
-// from state to state, smtp_server_command.c carries out commands.
+// The server machine's inside, shared by its files: smtp_server.c moves it from
+// state to state, smtp_server_command.c carries out commands, smtp_server_answer.c
+// takes the driver's answers.
 #pragma once
 #include "smtp_command.h"
 #include "smtp_dot.h"
@@ -26,7 +27,7 @@ struct smtp_server {
     enum smtp_server_kind question;
     const struct mail_address *asked;
     struct mono begun, since, now;
-    bool ticked, stale; // see touch() in smtp_server.c
+    bool ticked, stale; // see smtp_server_touch()
     bool tls, esmtp, draining, sent, abort_due;
     bool open; // MAIL was accepted
     unsigned errors, idle_commands, messages, refused_recipients;
@@ -47,6 +48,9 @@ struct smtp_server {
     struct smtp_reply verdict;
 };
 
+// The peer did something: its patience starts anew, now. The driver tells the
+// time first; if it did not, the next tick tells when "now" was.
+void smtp_server_touch(struct smtp_server *s);
 // Puts a reply out; counts errors, and closes where their ceiling is reached or
 // where the reply is a 421.
 void smtp_server_say(struct smtp_server *s, const struct smtp_reply *r);
