@@ -20,16 +20,22 @@ static inline struct span dns_name_span(const struct dns_name *n)
 // included; "." is the root.
 bool dns_name_parse(struct dns_name *out, struct span text);
 // The same, but each label must be letters, digits and hyphens (RFC 5321
-// §2.3.5): for names of hosts and of mail domains.
+// §2.3.5), with no hyphen at its ends: for names of hosts and of mail domains.
+// The root is none.
 bool dns_name_parse_host(struct dns_name *out, struct span text);
 // From the wire form at `*offset` of a whole DNS message, following compression
-// (RFC 1035 §4.1.4; loops end in false). *offset moves behind the name.
+// (RFC 1035 §4.1.4; pointers lead backwards only). *offset moves behind the
+// name; on false nothing is changed. False also for labels with other bytes
+// than printable ASCII, or with a dot inside.
 bool dns_name_from_wire(struct dns_name *out, struct span message, size_t *offset);
+// Moves *offset behind a name whatever its bytes are; false if it does not end.
+bool dns_name_skip_wire(struct span message, size_t *offset);
 
 bool dns_name_eq(const struct dns_name *a, const struct dns_name *b);
 bool dns_name_is_root(const struct dns_name *n);
-bool dns_name_is_host(const struct dns_name *n); // letters, digits, hyphens only
-// "_25._tcp." and the like before a name; false if it grows too long.
+bool dns_name_is_host(const struct dns_name *n); // as dns_name_parse_host has it
+// "_25._tcp." and the like before a name (the dot at its end may be left out);
+// false if it grows too long. `out` may be `n`, here and below.
 bool dns_name_prepend(struct dns_name *out, struct span labels, const struct dns_name *n);
 // Without the leftmost label; the root has none.
 bool dns_name_parent(struct dns_name *out, const struct dns_name *n);
