@@ -24,7 +24,7 @@ from parts import capture, geleit, namespace, packages  # noqa: E402
 
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 START_LIMIT = 60  # seconds; the first start may fetch packages
-MADE = ("log", "certs", "capture", "zones", "etc", "nginx", "unbound", "sessions.jsonl", "mitm.jsonl", "anchor",
+MADE = ("log", "certs", "capture", "zones", "nginx", "unbound", "sessions.jsonl", "mitm.jsonl", "anchor",
         "root.hints", "ca.pem", "world.json", "ready.json", "keeper.log")
 
 

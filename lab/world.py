@@ -9,6 +9,7 @@ A domain's `expect` is the *sender's* duty:
   deliver  the message must arrive, protected as `transport` says:
            dane  verified by TLSA       sts  verified under MTA-STS enforce
            tls   encrypted, unverified  clear  in the clear, nothing forbids it
+           any   tls or clear, as the sender likes
   defer    the message must stay queued; nothing of it may reach the server
   fail     the message must be returned at once
 """
@@ -229,6 +230,7 @@ domain("mitm-sts.example", signing="none", expect="defer", requirement=("sts",),
        why="STARTTLS is stripped from a host whose domain enforces MTA-STS.", rfc=("RFC 8461 §4.2",))
 host("behind.mitm-plain.example", is_a="postfix", cert="self", dns=False)
 domain("mitm-plain.example", signing="none", transport="clear", requirement=("opportunistic",),
+       via="behind.mitm-plain.example",
        host_=dict(is_a="mitm", behind="behind.mitm-plain.example", odd={"mitm": "strip"}),
        why="The same man in the middle before a domain without policies: nothing shows him, mail goes in the clear.",
        rfc=("RFC 3207 §6",))
@@ -301,7 +303,7 @@ for _word, _odd, _transport, _why in (
         ("garbage", {"starttls": "garbage"}, "clear", "After 220 comes no TLS; again in the clear on a new connection."),
         ("close", {"starttls": "close"}, "clear", "After 220 the connection closes; again in the clear."),
         ("stall", {"starttls": "stall"}, "clear", "After 220 silence; in the clear once patience ends."),
-        ("inject", {"starttls": "inject"}, "tls", "Replies sent in the clear behind 220 must not be believed."),
+        ("inject", {"starttls": "inject"}, "any", "Replies sent in the clear behind 220 must not be believed."),
         ("tls10", {"max_tls": "1.0"}, "tls", "TLS 1.0 is better than nothing when nothing is promised.")):
     domain(f"tls-{_word}.example", signing="none", transport=_transport, requirement=("opportunistic",),
            host_=dict(cert="self", odd=_odd), why=_why, rfc=("RFC 7435 §3", "RFC 3207 §4"))

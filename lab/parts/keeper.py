@@ -72,7 +72,7 @@ class Keeper:
             pass
 
     # ---- building ----
-    def passwd(self):
+    def etc(self):
         texts = {}
         for name, line in (("passwd", f"{postfix.USER}:x:{postfix.UID}:{postfix.UID}::/nonexistent:/bin/false\n"),
                            ("group", f"{postfix.USER}:x:{postfix.UID}:\n{postfix.GROUP}:x:{postfix.GID}:\n")):
@@ -87,7 +87,7 @@ class Keeper:
         for d in ("log", "certs", "capture", "zones"):
             os.makedirs(os.path.join(self.state, d), exist_ok=True)
         addresses6 = [h.address6 for h in world.HOSTS.values() if h.address6]
-        complaint = namespace.furnish(self.state, self.passwd(), addresses6)
+        complaint = namespace.furnish(self.etc(), addresses6)
         if complaint:
             self.notes.append("IPv6 is not to be had here: " + complaint.split("\n")[0])
         ca = certs.Authority()

@@ -10,7 +10,6 @@ import pwd
 import shutil
 import subprocess
 
-SMALL_FILES = ("resolv.conf", "passwd", "group", "nsswitch.conf")
 MEMORY = "/mnt"  # a tmpfs in the namespace: what must not stay, and what other users must reach
 
 
@@ -74,18 +73,29 @@ def die_with_parent():
     _libc("prctl", 1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
 
 
-def furnish(state, texts, addresses6):
-    """Inside: loopback up, addresses, memory, private small files in /etc."""
+def furnish(texts, addresses6):
+    """Inside: loopback up, addresses, memory, an /etc of its own."""
     batch = "link set lo up\n" + "".join(f"addr add {a}/128 dev lo nodad\n" for a in addresses6)
     done = subprocess.run(["ip", "-force", "-batch", "-"], input=batch, timeout=20, capture_output=True, text=True)
     complaints = done.stderr.strip()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "lab", MEMORY], timeout=20, check=True)
-    os.makedirs(os.path.join(state, "etc"), exist_ok=True)
-    for name in SMALL_FILES:
-        own = os.path.join(state, "etc", name)
-        with open(own, "w", encoding="utf-8") as f:
-            f.write(texts[name])
-        os.chmod(own, 0o644)
-        if os.path.exists("/etc/" + name):
-            subprocess.run(["mount", "--bind", own, "/etc/" + name], timeout=20, check=True)
+    _private_etc(texts)
     return complaints
+
+
+def _private_etc(texts):
+    """Our small files over the machine's /etc. An overlay, because a bind mount
+    over a file vanishes when somebody outside replaces that file by rename."""
+    upper, work = MEMORY + "/etc", MEMORY + "/etc.work"
+    os.mkdir(upper)
+    os.mkdir(work)
+    for name, text in texts.items():
+        with open(os.path.join(upper, name), "w", encoding="utf-8") as f:
+            f.write(text)
+    options = f"lowerdir=/etc,upperdir={upper},workdir={work}"
+    done = subprocess.run(["mount", "-t", "overlay", "-o", options, "lab", "/etc"], timeout=20, capture_output=True)
+    if done.returncode == 0:
+        return
+    for name in texts:
+        if os.path.exists("/etc/" + name):
+            subprocess.run(["mount", "--bind", os.path.join(upper, name), "/etc/" + name], timeout=20, check=True)

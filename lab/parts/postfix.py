@@ -55,15 +55,21 @@ lmtp_host_lookup = native
 lmtp_connection_cache_on_demand = no
 """
 SENDER = """myhostname = {host}
-inet_interfaces = 127.0.0.7
 inet_protocols = all
 smtp_bind_address =
 smtp_dns_support_level = dnssec
 smtp_tls_security_level = dane
 smtp_tls_CAfile = {ca}
 smtp_tls_loglevel = 1
-smtp_helo_timeout = 10s
-smtp_connect_timeout = 5s
+inet_interfaces = 127.0.0.1
+smtp_connect_timeout = 3s
+smtp_helo_timeout = 4s
+smtp_starttls_timeout = 4s
+smtp_mail_timeout = 4s
+smtp_rcpt_timeout = 4s
+smtp_data_init_timeout = 4s
+smtp_data_xfer_timeout = 4s
+smtp_data_done_timeout = 4s
 minimal_backoff_time = 10s
 maximal_backoff_time = 20s
 queue_run_delay = 5s

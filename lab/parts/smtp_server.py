@@ -125,6 +125,8 @@ class Session:
     def do_helo(self, rest):
         self.reset()
         self.helo = rest
+        if not self.odd.get("reply", {}).get("ehlo", "5").startswith("5") and self.odd_at("ehlo"):
+            return
         self.send("250 " + self.host.name)
 
     def do_starttls(self, _):
