@@ -1,10 +1,13 @@
 """The lab from Python: start it, look into it, run a Geleit in it, submit mail,
 wait for what happens. Used by lab/run, lab/demo and tests/story/.
 """
+import base64
 import contextlib
 import glob
+import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import smtplib
@@ -13,7 +16,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from urllib.parse import quote
 
@@ -365,7 +367,48 @@ def _loads(text):
         return None
 
 
-def in_background(target, *args):
-    t = threading.Thread(target=target, args=args, daemon=True)
-    t.start()
-    return t
+# ---- messages ---------------------------------------------------------------
+TRACE_FIELDS = {b"received", b"return-path", b"delivered-to", b"x-original-to", b"authentication-results"}
+
+
+def messages():
+    """{name: bytes with CRLF}: lab/messages/*.eml and one that is made here, large."""
+    out = {}
+    for path in sorted(glob.glob(os.path.join(HERE, "messages", "*.eml"))):
+        with open(path, "rb") as f:
+            out[os.path.basename(path)[:-4]] = f.read().replace(b"\n", b"\r\n")
+    out["8-attachment"] = attachment(3_000_000)
+    return out
+
+
+def attachment(size):
+    """A message with `size` bytes attached, the same each time."""
+    noise, block = b"", b"geleit"
+    parts = []
+    while len(noise) < size:
+        block = hashlib.sha512(block).digest()
+        parts.append(block)
+        if len(parts) == 4096 or len(noise) + 64 * len(parts) >= size:
+            noise += b"".join(parts)
+            parts = []
+    lines = base64.encodebytes(noise[:size]).replace(b"\n", b"\r\n")
+    return (b"From: Alice <alice@geleit-lab.example>\r\nTo: everyone@example\r\n"
+            b"Subject: Three megabytes\r\nDate: Sun, 01 Nov 2026 10:08:00 +0000\r\n"
+            b"Message-ID: <8.attachment@geleit-lab.example>\r\nMIME-Version: 1.0\r\n"
+            b'Content-Type: application/octet-stream; name="noise"\r\n'
+            b"Content-Transfer-Encoding: base64\r\n\r\n" + lines)
+
+
+def difference(arrived, sent):
+    """None if `arrived` is `sent` behind trace fields only; else what is wrong."""
+    if not arrived.endswith(sent):
+        at = next((i for i in range(1, min(len(arrived), len(sent)) + 1) if arrived[-i] != sent[-i]), 0)
+        return f"the bytes differ, {at} before the end" if at else "the message was cut short"
+    added = arrived[:len(arrived) - len(sent)]
+    if added and not added.endswith(b"\r\n"):
+        return "what was put in front is no whole field"
+    for line in re.split(rb"\r\n(?![ \t])", added)[:-1]:
+        name = line.split(b":")[0].lower()
+        if name not in TRACE_FIELDS:
+            return f"a field that is no trace was put in front: {name.decode('ascii', 'replace')}"
+    return None
