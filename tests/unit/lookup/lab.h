@@ -49,6 +49,7 @@ static inline void lab_expired(void *arg)
 static inline void lab_begin(struct lab *lab)
 {
     *lab = (struct lab){.folder = "/tmp/geleit-test-XXXXXX"};
+    prctl(PR_SET_CHILD_SUBREAPER, 1); // what a child leaves behind comes to us
     if (!mkdtemp(lab->folder))
         panic("no temporary folder: %s", strerror(errno));
     lab->loop = io_loop_new();
@@ -61,8 +62,20 @@ static inline int lab_remove_one(const char *path, const struct stat *st, int ty
     return remove(path);
 }
 
+static inline void lab_sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+static inline void lab_reap(void)
+{
+    for (int i = 0; i < 200 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+        lab_sleep_ms(10);
+}
+
 static inline void lab_end(struct lab *lab)
 {
+    lab_reap();
     nftw(lab->folder, lab_remove_one, 8, FTW_DEPTH | FTW_PHYS);
     io_loop_free(lab->loop);
 }
@@ -75,11 +88,6 @@ static inline bool lab_run(struct lab *lab, int seconds)
     io_loop_run(lab->loop);
     io_timer_cancel(lab->loop, &lab->guard);
     return !lab->late;
-}
-
-static inline void lab_sleep_ms(long ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
 // A direct child, in the lab's folder, its output in log.txt there.

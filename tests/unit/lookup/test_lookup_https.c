@@ -349,9 +349,8 @@ static void freed_under_way(void **state)
 static void bad_anchors(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"", "no certificate\n",
-                                        "-----BEGIN CERTIFICATE-----\nAAAA\n"
-                                        "-----END CERTIFICATE-----\n"};
+    static const char damaged[] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    static const char *const texts[] = {"", "no certificate\n", damaged};
     char path[200];
     lab_path(path, sizeof path, &lab, "bad.pem");
     struct lookup_https_conf conf = {.ca_file = span_str(path), .outstanding = 1};
