@@ -138,10 +138,19 @@ X509_STORE *lookup_curl_anchors(struct span file)
     return NULL;
 }
 
-bool lookup_curl_verify(SSL_CTX *context, X509_STORE *anchors, const char *host)
+static void heard(const SSL *ssl, int where, int what)
+{
+    bool *closed = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
+        *closed = true;
+}
+
+bool lookup_curl_secure(SSL_CTX *context, X509_STORE *anchors, const char *host, bool *closed)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
     SSL_CTX_set1_cert_store(context, anchors);
+    SSL_CTX_set_app_data(context, closed);
+    SSL_CTX_set_info_callback(context, heard);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                                X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;

@@ -18,5 +18,6 @@ void lookup_curl_remove(struct lookup_curl *c, CURL *easy);
 X509_STORE *lookup_curl_anchors(struct span file);
 // For CURLOPT_SSL_CTX_FUNCTION: these anchors and no other; the host by a DNS
 // name of the certificate's subjectAltName, never by a common name (RFC 8461
-// §3.3), where a wildcard is a whole label.
-bool lookup_curl_verify(SSL_CTX *context, X509_STORE *anchors, const char *host);
+// §3.3), where a wildcard is a whole label. *closed becomes true when the server
+// says that this is the end (close_notify): libcurl does not look at it.
+bool lookup_curl_secure(SSL_CTX *context, X509_STORE *anchors, const char *host, bool *closed);

@@ -23,6 +23,7 @@ struct fetch {
     struct buf body;
     size_t header_bytes;
     bool too_large;
+    bool closed; // the server said that it is at its end
     struct dns_name host;
     char error[CURL_ERROR_SIZE];
     struct trust_fetched refused;
@@ -119,6 +120,20 @@ static bool is_text_plain(const struct fetch *f)
     return span_ieq(span_trim(span_cut(&rest, ';')), SPAN("text/plain"));
 }
 
+// A body that only the end of the connection delimits could be cut by anyone on
+// the way unless the server says that it ends (RFC 9112 §9.8).
+static bool is_whole(const struct fetch *f)
+{
+    curl_off_t length = -1;
+    struct curl_header *coding;
+    curl_easy_getinfo(f->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    if (length >= 0 || f->closed)
+        return true;
+    return curl_easy_header(f->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &coding) ==
+               CURLHE_OK &&
+           span_ieq(span_trim(span_str(coding->value)), SPAN("chunked"));
+}
+
 static void fail_status(struct fetch *f, long status)
 {
     CLEANUP(buf_free) struct buf what = BUF(200);
@@ -142,6 +157,8 @@ static void finished(void *arg, CURLcode code)
         fetch_fail(f, result_of(code), f->error[0] ? f->error : curl_easy_strerror(code));
     else if (status != STATUS_OK)
         fail_status(f, status);
+    else if (!is_whole(f))
+        fetch_fail(f, TRUST_FETCH_CONNECT, "the connection was cut off");
     else if (!is_text_plain(f))
         fetch_fail(f, TRUST_FETCH_TYPE, "the content is not text/plain");
     else
@@ -177,8 +194,8 @@ static int no_resolver(void *resolver, void *reserved, void *arg)
 static CURLcode set_tls(CURL *easy, void *context, void *arg)
 {
     (void)easy;
-    const struct fetch *f = arg;
-    bool set = lookup_curl_verify(context, f->h->anchors, f->host.text);
+    struct fetch *f = arg;
+    bool set = lookup_curl_secure(context, f->h->anchors, f->host.text, &f->closed);
     return set ? CURLE_OK : CURLE_ABORTED_BY_CALLBACK;
 }
 
