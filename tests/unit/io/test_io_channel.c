@@ -286,7 +286,8 @@ static void send_raw(int to, struct span bytes, const int *fds, size_t n)
         *h = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
                               .cmsg_type = SCM_RIGHTS,
                               .cmsg_len = CMSG_LEN(n * sizeof(int))};
-        memcpy(CMSG_DATA(h), fds, n * sizeof(int));
+        span_bytes(CMSG_DATA(h), n * sizeof(int),
+                   (struct span){(const char *)fds, n * sizeof(int)});
     }
     assert_int_equal(sendmsg(to, &m, 0), bytes.len);
 }
