@@ -198,7 +198,7 @@ static struct smtp_client_step hand_out(struct smtp_client *c)
     if (c->hand == SMTP_CLIENT_NO_TLS)
         step.reply = c->reply;
     c->hand = SMTP_CLIENT_READ;
-    c->ticked = false;
+    c->ticked &= step.kind != SMTP_CLIENT_READ;
     return step;
 }
 
