@@ -367,6 +367,16 @@ def _loads(text):
         return None
 
 
+def domain_table(markdown=False):
+    """The world's table for people."""
+    out = ["| domain | duty | why | says |", "| --- | --- | --- | --- |"] if markdown else []
+    for d in world.DOMAINS.values():
+        duty = d.expect + (f" ({d.transport})" if d.transport else "")
+        row = (d.name, duty, d.why, ", ".join(d.rfc))
+        out.append("| " + " | ".join(row) + " |" if markdown else f"{row[0]:30} {duty:15} {d.why} [{row[3]}]")
+    return "\n".join(out) + "\n"
+
+
 # ---- messages ---------------------------------------------------------------
 TRACE_FIELDS = {b"received", b"return-path", b"delivered-to", b"x-original-to", b"authentication-results"}
 

@@ -55,3 +55,8 @@ def test_row(lab, sent, d):
         assert bool(got[0]["tls"]) == (d.transport != "clear")
     if d.transport in VERIFIED:
         assert last["sessions"][-1]["peer_verified"] == VERIFIED[d.transport]
+
+
+def test_readme_has_the_table():
+    with open(f"{lab_.HERE}/README.md", encoding="utf-8") as f:
+        assert f.read().endswith(lab_.domain_table(markdown=True)), "run: lab/run domains --markdown"
