@@ -111,9 +111,9 @@ class Lab:
             except subprocess.TimeoutExpired:
                 self.process.kill()  # unshare --kill-child takes the namespace with it
                 self.process.wait(5)
-        elif info and not _until(lambda: not alive(info["pid"]), 8):
+        elif info and not until(lambda: not alive(info["pid"]), 8):
             os.kill(info["pid"], signal.SIGKILL)  # the first process of its namespace
-            _until(lambda: not alive(info["pid"]), 5)
+            until(lambda: not alive(info["pid"]), 5)
         self.process = None
         if not keep:
             self.clean()
@@ -210,7 +210,7 @@ def _json_lines(path):
         return []
 
 
-def _until(true, patience, step=0.05):
+def until(true, patience, step=0.05):
     end = time.monotonic() + patience
     while time.monotonic() < end:
         if true():
@@ -246,7 +246,7 @@ class Geleit:
         with open(self.log, "ab") as log:
             self.process = self.lab.popen([self.program, "serve", "-c", self.conf], stdin=subprocess.DEVNULL,
                                           stdout=log, stderr=log, env=env, start_new_session=True)
-        if not _until(lambda: self.process.poll() is not None or self._greets(), patience):
+        if not until(lambda: self.process.poll() is not None or self._greets(), patience):
             self.stop()
             raise RuntimeError("geleit does not greet; its log ends:\n" + self.log_end())
         if self.process.poll() is not None:
@@ -321,7 +321,7 @@ class Geleit:
         def look():
             found[:] = [a for a in self.history() if a["domain"] == domain and (good is None or good(a))]
             return bool(found)
-        return found[0] if _until(look, patience, 0.1) else None
+        return found[0] if until(look, patience, 0.1) else None
 
 
 def _expect(reply, code):
@@ -365,6 +365,16 @@ def _loads(text):
         return json.loads(text) if text else None
     except ValueError:
         return None
+
+
+def domain_table(markdown=False):
+    """The world's table for people."""
+    out = ["| domain | duty | why | says |", "| --- | --- | --- | --- |"] if markdown else []
+    for d in world.DOMAINS.values():
+        duty = d.expect + (f" ({d.transport})" if d.transport else "")
+        row = (d.name, duty, d.why, ", ".join(d.rfc))
+        out.append("| " + " | ".join(row) + " |" if markdown else f"{row[0]:30} {duty:15} {d.why} [{row[3]}]")
+    return "\n".join(out) + "\n"
 
 
 # ---- messages ---------------------------------------------------------------

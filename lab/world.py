@@ -2,8 +2,7 @@
 a correct sender must make of each.
 
 Everything else (addresses, keys, zone files, certificates, world.json) is
-derived from here; `docs` in README.md explains the words. Add a row, restart
-the lab, done.
+derived from here. Add a row, restart the lab, done.
 
 A domain's `expect` is the *sender's* duty:
   deliver  the message must arrive, protected as `transport` says:
@@ -203,9 +202,9 @@ zone("_tcp.mx.unsigned-servfail.example", server="servfail")
 domain("unsigned-servfail.example", signing="none", transport="tls", requirement=("opportunistic",),
        host_=dict(cert="self"), records=("_tcp.mx IN NS ns.zones.geleit-lab.example.",),
        why="An unsigned zone that answers TLSA with SERVFAIL: TLSA must not even be asked below insecure names.",
-       rfc=("RFC 7672 §2.2.2",))
+       rfc=("RFC 7672 §2.1.2", "RFC 7672 §2.2.2"))
 domain("nullmx.example", signing="nsec", mx=((0, "."),), expect="fail",
-       why="Null MX: the domain says it takes no mail.", rfc=("RFC 7505 §3",))
+       why="Null MX: the domain says it takes no mail.", rfc=("RFC 7505 §3", "RFC 5321 §5.1"))
 domain("gone.example", mx=((10, "mx.gone.example"),), expect="fail",
        why="The domain does not exist (secure NXDOMAIN from the parent).", rfc=("RFC 5321 §5.1",))
 DOMAINS["gone.example"].mx = ()

@@ -32,6 +32,7 @@ class Keeper:
         self.state, self.geleit_path = state, geleit_path
         self.children = {}  # pid: name
         self.notes = []
+        self.memory = namespace.memory(state)
 
     # ---- children ----
     def spawn(self, name, command, env=None, stdout=None):
@@ -65,9 +66,9 @@ class Keeper:
                 time.sleep(0.01)
 
     def save_maillog(self):
-        """Postfix writes into the namespace's memory (lab/run exec cat /mnt/postfix/maillog)."""
+        """Postfix writes into the namespace's memory; while it runs look there."""
         try:
-            shutil.copyfile(namespace.MEMORY + "/postfix/maillog", os.path.join(self.state, "log", "maillog"))
+            shutil.copyfile(self.memory + "/postfix/maillog", os.path.join(self.state, "log", "maillog"))
         except OSError:
             pass
 
@@ -87,7 +88,7 @@ class Keeper:
         for d in ("log", "certs", "capture", "zones"):
             os.makedirs(os.path.join(self.state, d), exist_ok=True)
         addresses6 = [h.address6 for h in world.HOSTS.values() if h.address6]
-        complaint = namespace.furnish(self.etc(), addresses6)
+        complaint = namespace.furnish(self.memory, self.etc(), addresses6)
         if complaint:
             self.notes.append("IPv6 is not to be had here: " + complaint.split("\n")[0])
         ca = certs.Authority()
@@ -137,7 +138,7 @@ class Keeper:
             tries.append((world.POLICY_WEB, 443))
         found = self.optional("postfix")
         if found:
-            command, env = postfix.receiver(found, namespace.MEMORY + "/postfix", self.state)
+            command, env = postfix.receiver(found, self.memory + "/postfix", self.state)
             self.spawn("postfix", command, env)
             tries += [(h.address, 25) for h in world.HOSTS.values() if h.is_a == "postfix"]
         if self.geleit_path:
@@ -224,7 +225,7 @@ def main():
         # /proc is the machine's, so this is our process id out there.
         with open(ready + ".new", "w", encoding="utf-8") as f:
             json.dump({"pid": int(os.readlink("/proc/self")), "seconds": round(time.monotonic() - began, 2),
-                       "notes": keeper.notes, "geleit": args.geleit}, f)
+                       "notes": keeper.notes, "memory": keeper.memory}, f)
         os.rename(ready + ".new", ready)
         return keeper.live(args.lifeline)
     except (Failed, packages.Missing, OSError, RuntimeError, subprocess.SubprocessError) as e:

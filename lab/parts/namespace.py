@@ -10,7 +10,17 @@ import pwd
 import shutil
 import subprocess
 
-MEMORY = "/mnt"  # a tmpfs in the namespace: what must not stay, and what other users must reach
+from parts import packages
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def memory(state):
+    """Where the namespace has a tmpfs, for what must not stay and what users
+    other than ours must reach: a folder every system has and we do not need."""
+    needed = (os.path.abspath(state), _HERE, os.getcwd(), packages.cache_folder())
+    return next(d for d in ("/mnt", "/media", "/srv", "/opt")
+                if os.path.isdir(d) and not any((n + "/").startswith(d + "/") for n in needed))
 
 
 class Impossible(Exception):
@@ -73,20 +83,20 @@ def die_with_parent():
     _libc("prctl", 1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG, SIGKILL
 
 
-def furnish(texts, addresses6):
+def furnish(inside, texts, addresses6):
     """Inside: loopback up, addresses, memory, an /etc of its own."""
     batch = "link set lo up\n" + "".join(f"addr add {a}/128 dev lo nodad\n" for a in addresses6)
     done = subprocess.run(["ip", "-force", "-batch", "-"], input=batch, timeout=20, capture_output=True, text=True)
     complaints = done.stderr.strip()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "lab", MEMORY], timeout=20, check=True)
-    _private_etc(texts)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "lab", inside], timeout=20, check=True)
+    _private_etc(inside, texts)
     return complaints
 
 
-def _private_etc(texts):
+def _private_etc(inside, texts):
     """Our small files over the machine's /etc. An overlay, because a bind mount
     over a file vanishes when somebody outside replaces that file by rename."""
-    upper, work = MEMORY + "/etc", MEMORY + "/etc.work"
+    upper, work = inside + "/etc", inside + "/etc.work"
     os.mkdir(upper)
     os.mkdir(work)
     for name, text in texts.items():
