@@ -17,14 +17,26 @@ bool log_on(enum log_level level)
     return level >= log_least;
 }
 
+// Bytes at the front that are one character fit for a terminal; 0: an odd byte.
+// C1 controls (U+0080 to U+009F) are not: some terminals obey them.
+static size_t fit(struct span s)
+{
+    size_t n = span_utf8(s);
+    unsigned char c = (unsigned char)s.at[0];
+    bool control = c < ' ' || c == 0x7f || (c == 0xc2 && n == 2 && (unsigned char)s.at[1] < 0xa0);
+    return control ? 0 : n;
+}
+
 static bool plain(struct span s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        if (c <= ' ' || c == '"' || c == '\\' || c == '=' || c == 0x7f)
+    if (s.len == 0)
+        return false;
+    for (size_t n; s.len; s = span_skip(s, n)) {
+        n = fit(s);
+        if (n == 0 || span_index(SPAN(" \"\\="), s.at[0]) < 4)
             return false;
     }
-    return s.len > 0;
+    return true;
 }
 
 static void value(struct buf *b, struct span s)
@@ -34,14 +46,15 @@ static void value(struct buf *b, struct span s)
         return;
     }
     buf_putc(b, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.at[i];
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c < ' ' || c == 0x7f)
-            buf_printf(b, "\\x%02x", c);
+    while (s.len) {
+        size_t n = fit(s);
+        if (n == 0)
+            buf_printf(b, "\\x%02x", (unsigned char)s.at[0]);
+        else if (s.at[0] == '"' || s.at[0] == '\\')
+            buf_printf(b, "\\%c", s.at[0]);
         else
-            buf_putc(b, (char)c);
+            buf_put(b, span_first(s, n));
+        s = span_skip(s, n ? n : 1);
     }
     buf_putc(b, '"');
 }

@@ -1,7 +1,8 @@
 // Event records, one line each on standard error:
 //   2026-11-22T01:58:26.123Z info receiver message-accepted id=4f2 size=10240
-// Values are quoted where they hold a blank or a quote; control characters are
-// escaped, so a foreign byte can never forge a line.
+// Values are quoted where they hold a blank or a quote; control characters and
+// bytes that are no UTF-8 are escaped, so a foreign byte can neither forge a line
+// nor steer a terminal.
 #pragma once
 #include "base_span.h"
 #include "base_time.h"

@@ -63,8 +63,8 @@ struct rc rc_errno(int error); // the code that says the same as errno
 void panic_at(const char *file, int line, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));
 
-// Memory: never NULL, zeroed; running out of it is a panic. Foreign sizes are
-// bounded (arena, buf) before they come here.
+// Memory: never NULL; running out of it is a panic. New memory is zeroed, what a
+// resize adds is not. Foreign sizes are bounded (arena, buf) before they come here.
 void *mem_new(size_t size);
 void *mem_resize(void *old, size_t size);
 // Scope-bound clean-up: `CLEANUP(buf_free) struct buf b = ...;`

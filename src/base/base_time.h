@@ -20,5 +20,5 @@ struct wall { // for what is stored or shown: microseconds since 1970 UTC
 void time_put_iso(struct buf *b, struct wall t);
 // RFC 5322 §3.3: "Sun, 22 Nov 2026 01:58:26 +0000"
 void time_put_rfc5322(struct buf *b, struct wall t);
-// "3d 4h", "90s", "250ms": the two largest units, for people
+// "3d 4h", "1m 30s", "250ms": the largest unit and the one below it, for people
 void time_put_duration(struct buf *b, int64_t us);
