@@ -11,13 +11,13 @@ X(log_level, "log.level", CONF_CHOICE, 0, 0, "info", conf_log_levels, ALL, NULL,
 X(user, "user", CONF_STRING, 0, 64, "", NULL, CONF_MASTER, NULL,
   "User the roles become when started as root; empty: they stay who they are.")
 
-X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER, conf_check_endpoint,
+X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER | CONF_SENDER, conf_check_endpoint,
   "Addresses to receive mail on, \"address:port\".")
 X(smtp_receivers, "smtp.receivers", CONF_INT, 0, 256, "0", NULL, CONF_MASTER, NULL,
   "Receiver processes; 0: one for each processor.")
 X(smtp_max_size, "smtp.max_size", CONF_SIZE, 65536, INT64_C(4) << 30, "50M", NULL, CONF_RECEIVER, NULL,
   "Largest message accepted.")
-X(smtp_max_recipients, "smtp.max_recipients", CONF_INT, 100, 100000, "1000", NULL, CONF_RECEIVER, NULL,
+X(smtp_max_recipients, "smtp.max_recipients", CONF_INT, 100, 10000, "1000", NULL, CONF_RECEIVER, NULL,
   "Recipients of one message (RFC 5321 asks for at least 100).")
 X(smtp_max_errors, "smtp.max_errors", CONF_INT, 1, 1000, "20", NULL, CONF_RECEIVER, NULL,
   "Refused commands in a session before it is ended.")

@@ -6,7 +6,7 @@ enum {
     NAME_MAX_TEXT = 253, // RFC 1035 §2.3.4: 255 on the wire
     LABEL_MAX = 63,
     IDN_INPUT_MAX = 1020, // no U-label form of a legal name is longer
-    POINTERS_MAX = 127,   // as many as a name can have labels
+    POINTERS_MAX = 64,    // in one name: bounds the work a hostile packet can make
 };
 
 static char lower(char c)
@@ -117,7 +117,7 @@ bool dns_name_parse_host(struct dns_name *out, struct span text)
 struct walk {
     struct span message;
     size_t at, run, behind;
-    bool jumped;
+    unsigned jumps;
 };
 
 static bool jump(struct walk *w)
@@ -126,10 +126,10 @@ static bool jump(struct walk *w)
         return false;
     size_t high = (unsigned char)w->message.at[w->at] & 0x3f;
     size_t to = high << 8 | (unsigned char)w->message.at[w->at + 1];
-    if (!w->jumped)
+    if (w->jumps == 0)
         w->behind = w->at + 2;
-    w->jumped = true;
-    if (to >= w->run)
+    w->jumps++;
+    if (to >= w->run || w->jumps > POINTERS_MAX)
         return false;
     w->at = w->run = to;
     return true;
@@ -138,7 +138,7 @@ static bool jump(struct walk *w)
 // The next label; an empty one is the end of the name. False: malformed.
 static bool next_label(struct walk *w, struct span *label)
 {
-    for (unsigned pointers = 0; pointers < POINTERS_MAX && w->at < w->message.len; pointers++) {
+    while (w->at < w->message.len) {
         unsigned length = (unsigned char)w->message.at[w->at];
         if (length >= 0xc0) {
             if (!jump(w))
@@ -149,7 +149,7 @@ static bool next_label(struct walk *w, struct span *label)
             return false;
         *label = (struct span){w->message.at + w->at + 1, length};
         w->at += 1 + length;
-        if (!w->jumped)
+        if (w->jumps == 0)
             w->behind = w->at;
         return true;
     }
@@ -277,5 +277,9 @@ struct span dns_name_shown(const struct dns_name *n, char room[static 512])
         span_copy(room + used, 512 - used, label);
         used += label.len;
     }
-    return used > 0 ? (struct span){room, used} : SPAN(".");
+    if (n->len == 0)
+        return SPAN(".");
+    struct span shown = {room, used};
+    struct dns_name back; // beside a U-label not every other label can be read
+    return dns_name_parse(&back, shown) && dns_name_eq(&back, n) ? shown : dns_name_span(n);
 }

@@ -16,7 +16,7 @@ struct io_message {
     uint16_t kind;
     uint32_t ticket;
     struct span payload; // borrowed during the call
-    int fd;              // -1: none; the receiver owns it and closes it if it keeps it not
+    int fd;              // -1: none; closed after `got` unless that takes it by setting it to -1
 };
 // `got` returns false for a message it cannot make sense of: the channel is
 // closed then, and `closed` called. The owner may not free the channel inside `got`.

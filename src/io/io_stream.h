@@ -3,8 +3,10 @@
 // for like readability.
 //
 // The owner is called back, never from inside one of its own calls into the
-// stream except io_stream_flush(). After `closed` no call comes. The owner may
-// free the stream at any time, also from a callback.
+// stream. After `closed`, and after `connected` or `secured` with a failure, no
+// call comes: what is left to do is io_stream_free(). The owner may free the
+// stream at any time, also from a callback. A callback that an owner has no use
+// for may be NULL; without `input` nothing is taken.
 #pragma once
 #include "io_loop.h"
 #include "io_tls.h"
@@ -13,12 +15,14 @@ struct io_stream;
 struct io_stream_owner {
     // Unread input: take what you can, return how many bytes you took. Called
     // again when more came; input is held back (not read from the socket)
-    // while more than `hold` bytes lie unread.
+    // while more than IO_STREAM_HOLD bytes lie unread.
     size_t (*input)(void *arg, struct span bytes);
     void (*drained)(void *arg);                  // everything written was handed to the kernel
     void (*connected)(void *arg, struct rc how); // io_stream_connect only
     void (*secured)(void *arg, struct rc how);   // handshake over; facts: io_stream_tls()
-    void (*closed)(void *arg, struct rc why);    // CLOSED: orderly by the peer; else a failure
+    // CLOSED: by the peer, after its last input was offered, what was written has
+    // left, and no pause is on. OK: io_stream_close() is through. Else a failure.
+    void (*closed)(void *arg, struct rc why);
 };
 
 enum { IO_STREAM_HOLD = 65536, IO_STREAM_WRITE_MAX = 1 << 20 };
@@ -38,32 +42,42 @@ struct io_stream *io_stream_connect(struct io_loop *l, const struct io_endpoint 
                                     const struct io_stream_owner *owner, void *arg);
 void io_stream_free(struct io_stream *s); // closes at once
 
-// Queues bytes; they leave at the end of this turn, or at once by flush.
+// Queues bytes; they leave at the end of this turn, or at once by flush. On a
+// stream that is closed or closing they go nowhere.
 // FULL past IO_STREAM_WRITE_MAX: wait for `drained`.
 struct rc io_stream_write(struct io_stream *s, struct span bytes);
 struct buf *io_stream_out(struct io_stream *s); // to append directly; then io_stream_wake()
 void io_stream_wake(struct io_stream *s);
+void io_stream_flush(struct io_stream *s);           // tries now; what came of it is told later
 size_t io_stream_pending(const struct io_stream *s); // bytes not yet with the kernel
 struct span io_stream_unread(const struct io_stream *s);
 void io_stream_again(struct io_stream *s); // offer unread input again at the end of the turn
 void io_stream_pause(struct io_stream *s, bool paused); // no input calls while paused
-void io_stream_close(struct io_stream *s); // after what is queued has left (TLS: close_notify)
+// Takes no more input, lets what is queued leave, says close_notify where TLS is
+// on, then calls `closed`. A peer that does not read is given up after a while.
+void io_stream_close(struct io_stream *s);
 
 // Handshakes begin when all queued bytes have left. Unread clear-text input is
-// dropped by the client side and is an error (MALFORMED) on the server side.
+// dropped by the client side and is an error (MALFORMED) on the server side. A
+// handshake fails with MALFORMED (no TLS, or none we could agree on), CLOSED or
+// what the network said; a client's facts then have the sentence. `want` and what
+// it points to are copied.
 void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t);
 void io_stream_connect_tls(struct io_stream *s, struct io_tls_client *t,
                            const struct io_tls_want *want);
-const struct io_tls_facts *io_stream_tls(const struct io_stream *s); // NULL: no TLS
-bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out);
+const struct io_tls_facts *io_stream_tls(const struct io_stream *s);     // NULL: no TLS
+bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out); // asks the kernel
 
 // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path"; parse takes the same.
 void io_endpoint_put(struct buf *b, const struct io_endpoint *e);
 bool io_endpoint_parse(struct io_endpoint *out, struct span text, uint16_t default_port);
 
-// Listening sockets are bound by the master and handed on as descriptors.
+// Listening sockets are bound by the master and handed on as descriptors. A Unix
+// socket that nobody listens on any more is replaced.
 struct rc io_bind(int *fd, const struct io_endpoint *at);
 struct io_listener;
+// Takes the descriptor, which several processes may share; `accepted` owns what
+// it is given (non-blocking, close-on-exec) and may free the listener.
 struct io_listener *
 io_listener_new(struct io_loop *l, int fd,
                 void (*accepted)(void *arg, int fd, const struct io_endpoint *peer), void *arg);

@@ -10,7 +10,9 @@
 
 struct io_tls_server; // what a listener needs: certificate chain and key
 // PEM texts; the place where a key *handle* of the signer will stand is `key`.
-// *why says in one sentence what is wrong.
+// *why says in one sentence what is wrong (a static string). TLS 1.2 and up, no
+// client certificate; what old clients can do is taken, the alternative being
+// clear text.
 struct rc io_tls_server_new(struct io_tls_server **out, struct span chain, struct span key,
                             const char **why);
 void io_tls_server_free(struct io_tls_server *s);
@@ -35,11 +37,11 @@ struct io_tls_want {
     struct span sni;
     enum io_tls_strength strength;
     const struct io_tlsa *tlsa; // DANE: usable records only; NULL: none
-    size_t tlsa_count;
-    const struct span *names; // reference identifiers, SAN only for PKIX
+    size_t tlsa_count;          // usages other than 2 and 3 are left out (RFC 7672 §3.1.3)
+    const struct span *names;   // reference identifiers, SAN only for PKIX; no name: no proof
     size_t name_count;
     bool pkix;       // check the chain against the anchors and the names
-    struct span pin; // SHA-256 of the SPKI; empty: none
+    struct span pin; // SHA-256 of the SPKI, 32 bytes; empty: none
 };
 
 enum io_tls_fault { // why verification did not succeed
@@ -52,12 +54,16 @@ enum io_tls_fault { // why verification did not succeed
     IO_TLS_PIN,
     IO_TLS_OTHER,
 };
+// When several things were asked for, each proof stands for itself and `fault` is
+// the first missing one's, in the order DANE, PKIX, pin.
 struct io_tls_facts {
     const char *version, *cipher, *group; // static strings or ""; version "" : no TLS
     bool dane, pkix, pinned;              // what was proved
     enum io_tls_fault fault;              // when something asked for was not proved
-    char matched[300];                    // the name that matched, or "3 1 1"
-    char certificate[65];                 // SHA-256 of the leaf, hex
-    int64_t until;                        // its notAfter
-    char error[256];                      // for people
+    // With DANE "3 1 1", or "2 1 1 mx.example.org" with the name that matched; with
+    // PKIX alone the name of the certificate.
+    char matched[300];
+    char certificate[65]; // SHA-256 of the leaf, hex
+    int64_t until;        // its notAfter, seconds since 1970
+    char error[256];      // for people
 };

@@ -7,17 +7,19 @@
 #include "trust_sts.h"
 
 struct lookup_https_conf {
-    struct span ca_file; // empty: the system's anchors
-    int64_t timeout_us;  // whole request, trickling included (RFC 8461 §3.3: a minute)
-    uint16_t port;       // 443; tests may move it
+    struct span ca_file; // PEM; empty: the system's anchors. Read here, and never again
+    int64_t timeout_us;  // whole request, trickling included; 0: a minute (RFC 8461 §3.3)
+    uint16_t port;       // 0: 443; tests may move it
     unsigned outstanding;
 };
 
 struct lookup_https;
 struct rc lookup_https_new(struct lookup_https **out, struct io_loop *l,
                            const struct lookup_https_conf *conf, const char **why);
+// Requests under way are forgotten, their `done` not called. Not from inside `done`.
 void lookup_https_free(struct lookup_https *h);
 // `done` is called exactly once, never from inside this call; spans borrowed.
+// Without an address the result is TRUST_FETCH_DNS, over the ceiling CONNECT.
 void lookup_https_policy(struct lookup_https *h, const struct dns_name *domain,
                          const struct dns_address *addresses, size_t count,
                          void (*done)(void *arg, const struct trust_fetched *f), void *arg);

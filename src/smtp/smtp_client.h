@@ -2,16 +2,20 @@
 // connection and any number of transactions on it.
 //
 // Driver: like smtp_server.h, smtp_client_next() over a span of unread input,
-// until SMTP_CLIENT_READ. At the three decision points (CAPABLE, HANDSHAKE,
-// DONE) the machine waits for the driver's call. Nothing learnt before the TLS
-// handshake is believed after it: EHLO is said again, capabilities start anew.
+// until SMTP_CLIENT_READ. At the decision points (CAPABLE, HANDSHAKE, NO_TLS,
+// BODY, DONE) the machine waits for the driver's call; each is handed out once,
+// after it next() gives READ. Also call next() with what comes in meanwhile: a
+// server may say 421 at any time; any other reply nobody asked for ends in
+// CLOSE. Tell the time by tick() before input, before calls, and at the deadline.
+// Nothing learnt before the TLS handshake is believed after it: input is dropped
+// until secured(), EHLO is said again, capabilities start anew.
 #pragma once
 #include "base_time.h"
 #include "base_rc.h"
 #include "smtp_reply.h"
 
 struct smtp_client_conf {
-    struct span hostname; // for EHLO
+    struct span hostname; // for EHLO; borrowed
     bool lmtp;            // LHLO and a reply per recipient (RFC 2033)
     int64_t connect_us;   // greeting (RFC 5321 §4.5.3.2)
     int64_t command_us;
@@ -68,10 +72,13 @@ void smtp_client_starttls(struct smtp_client *c);
 void smtp_client_secured(struct smtp_client *c);
 // Starts a transaction; `t` is borrowed until DONE or CLOSE. With PIPELINING
 // MAIL, RCPTs and DATA go out together. 8-bit content to a server without
-// 8BITMIME and a message over its SIZE are refused here, clearly, by outcome.
+// 8BITMIME (5.6.3), a message over its SIZE (5.3.4), `requiretls` to a server
+// without REQUIRETLS (5.7.30) and addresses that cannot stand in a command are
+// refused here, clearly, by outcome. After a failure: everything is DEFERRED.
 void smtp_client_begin(struct smtp_client *c, struct smtp_client_transaction *t);
 // Dot-stuffs a piece of the message onto `out`. The message has CRLF line ends
-// only (the store holds no other); body_end adds a missing last CRLF and the dot.
+// only (the store holds no other; a bare CR or LF would go out as CRLF); body_end
+// adds a missing last CRLF and the dot. Both do nothing once the machine is over.
 void smtp_client_body(struct smtp_client *c, struct span piece, struct buf *out);
 void smtp_client_body_end(struct smtp_client *c, struct buf *out);
 void smtp_client_quit(struct smtp_client *c);
@@ -79,6 +86,8 @@ void smtp_client_quit(struct smtp_client *c);
 // DEFERRED, except after the final dot, where they are DEFERRED too and
 // *uncertain says that a duplicate is possible. Then next() gives CLOSE.
 void smtp_client_lost(struct smtp_client *c, struct rc why, bool *uncertain);
+// The final dot was sent and what ended the connection came before its reply.
+bool smtp_client_uncertain(const struct smtp_client *c);
 void smtp_client_tick(struct smtp_client *c, struct mono now);
 struct mono smtp_client_deadline(const struct smtp_client *c);
 

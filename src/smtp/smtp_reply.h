@@ -15,8 +15,10 @@ static inline bool smtp_reply_ok(const struct smtp_reply *r)
     return r->code >= 200 && r->code < 400;
 }
 // Takes one whole reply, several lines or not, off the front of *in. 1: done,
-// 0: wants more bytes, -1: no SMTP reply (bad code, codes that differ, too
-// long). `text` collects the lines and must outlive *out.
+// 0: wants more bytes (*in is unchanged), -1: no SMTP reply (bad code, codes
+// that differ, too long). `text` is emptied first, collects the lines without
+// codes and must outlive *out. Control characters in it become '?', so that it
+// can be logged and stored; 8-bit bytes stay. A bare LF is taken for a line end.
 int smtp_reply_take(struct smtp_reply *out, struct span *in, struct buf *text);
 // "250 2.1.5 text" for logs, records and DSNs: one line.
 void smtp_reply_put_line(struct buf *b, const struct smtp_reply *r);

@@ -8,12 +8,20 @@
 // STARTTLS the machine waits: nothing more is taken from the input until the
 // answer is in (RFC 2920 §3.2: replies stay in order).
 //
+// The machine has no clock: tell it the time by tick() before you hand it input
+// or an answer, and when its deadline is reached; then call next().
+//
+// While it waits for answer() or secured(), next() gives READ and takes nothing,
+// but for one case: input before the handshake is an attack, and leads to CLOSE.
+// A reply with code 421 as an answer ends the session after it was sent.
+//
 // Rules it keeps by itself: command order and syntax, limits of §4.5.3, CRLF
 // alone ends a line and CRLF.CRLF the data (bare CR or LF: 5xx and close), the
 // input must be empty after STARTTLS (else close), state reset after the
 // handshake, dot-unstuffing, size, ENHANCEDSTATUSCODES (RFC 2034), error and
 // command ceilings, time-outs (§4.5.3.2.7), an HTTP or TLS talker on a
-// clear-text port is told so.
+// clear-text port is told so. Not its own: the length of text lines and 8-bit
+// bytes in the message; mail_scan tells the driver, who may refuse at COMMIT.
 #pragma once
 #include "base_arena.h"
 #include "base_time.h"
@@ -36,7 +44,8 @@ struct smtp_recipient {
     struct mail_address address;
 };
 
-// What was agreed for the message under way. Valid from the first RCPT to the end.
+// What was agreed for the message under way. Valid from ASK_MAIL (its sender and
+// parameters) until the answer to COMMIT, or until the next command that ends it.
 struct smtp_transaction {
     struct mail_address sender;
     uint64_t declared_size; // SIZE=; 0: none
@@ -53,7 +62,7 @@ enum smtp_server_kind {
     SMTP_SERVER_ASK_DATA, // before 354: is there room? answer() (2xx or 3xx: go on)
     SMTP_SERVER_BODY,     // bytes: a piece of the message, dots unstuffed, CRLF line ends
     SMTP_SERVER_COMMIT,   // the message is whole: make it durable, then answer()
-    SMTP_SERVER_ABORT,    // forget what was received of the message
+    SMTP_SERVER_ABORT,    // forget what was received of the message: it will not be committed
     SMTP_SERVER_STARTTLS, // 220 was sent: do the handshake, then secured(), or close
     SMTP_SERVER_CLOSE,    // close the connection (after what was sent)
 };
@@ -70,13 +79,15 @@ struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf, struct 
 void smtp_server_free(struct smtp_server *s);
 
 struct smtp_server_step smtp_server_next(struct smtp_server *s, struct span *in);
-// Answers the pending ASK or COMMIT with a reply whose text is one line.
+// Answers the pending ASK or COMMIT with a reply whose text is one line (only
+// the first is sent, without control characters). Its text is not kept.
 void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r);
 void smtp_server_secured(struct smtp_server *s);
 // Time passes; moves to a 421 and CLOSE when patience is over. Call next() after.
 void smtp_server_tick(struct smtp_server *s, struct mono now);
 struct mono smtp_server_deadline(const struct smtp_server *s);
-// No new message is begun: 421 at the next command boundary (SIGTERM).
+// No new message is begun: 421 at the next command boundary (SIGTERM), which an
+// idle session is at already: call next() after.
 void smtp_server_drain(struct smtp_server *s);
 
 const struct smtp_transaction *smtp_server_transaction(const struct smtp_server *s);

@@ -23,5 +23,7 @@ struct store_attempt {
 };
 struct rc store_history_attempt(struct store_history *h, const struct store_attempt *a);
 struct rc store_history_commit(struct store_history *h);
-// Removes what is older than `before`, at most `limit` rows a call.
-struct rc store_history_trim(struct store_history *h, struct wall before, size_t limit);
+// Removes what is older than `before`, at most `limit` attempts a call: *removed
+// says how many; fewer than `limit`: no more. Commits.
+struct rc store_history_trim(struct store_history *h, struct wall before, size_t limit,
+                             size_t *removed);

@@ -4,7 +4,9 @@
 // Changes gather in one transaction; store_sync() makes all of them durable at
 // once: it syncs every segment a gathered message lies in, then commits. What
 // was put is *accepted* only after store_sync() returned OK: then, and not
-// before, a 250 may go out. After a failure everything gathered is undone.
+// before, a 250 may go out. After a failure everything gathered is undone: one
+// that a put or an outcome meets fails the rest of its group and its sync with it.
+// Reads see what is gathered, too: who must not, reads after a sync.
 #pragma once
 #include "base_arena.h"
 #include "base_time.h"
@@ -39,18 +41,29 @@ struct store_envelope {
 };
 
 struct store;
-// Opens or makes the store below `path`, checks its version, removes what no
-// message refers to. *why: one sentence on failure.
+// Opens or makes the store below `path` (its last folder with mode 0700), locks
+// it against a second opener, checks its version, removes segments that no
+// message refers to. *why: one sentence on failure, valid until the next one.
 struct rc store_open(struct store **out, const char *path, const char **why);
 void store_close(struct store *s);
+// Segments that messages refer to and that are missing or cut short.
+size_t store_damaged(const struct store *s);
+// `gone` is called when a segment was removed: inside seal and sync.
+void store_watch(struct store *s, void (*gone)(void *arg, uint32_t segment), void *arg);
 
+// Ids are never used twice. The descriptor is for reading and writing, close-on-exec.
 struct rc store_segment_new(struct store *s, uint32_t *id, int *fd); // caller owns fd
-// No more will be appended; it goes when its last message goes.
+// No more will be appended or put; it goes when its last message goes. Until
+// then the room of its removed messages is given back now and then.
 void store_segment_seal(struct store *s, uint32_t id);
 struct rc store_segment_open(struct store *s, uint32_t id, int *fd); // read only
 
 // Gathers a message; sets ids. `replaces`: recipients (of other messages) whose
 // failure this message reports: they go in the same transaction (bounces).
+// Refused, with nothing gathered and the group unharmed: NOT_FOUND: the segment
+// takes no messages, or one of `replaces` is not owed (any more); CORRUPT: the
+// range is no record of its own in it; MALFORMED: no recipient, or one without
+// address or domain; TOO_LARGE: too many.
 struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *replaces,
                     size_t replaces_count);
 
@@ -59,6 +72,7 @@ enum store_result {
     STORE_DEFERRED,  // again at `due`
     STORE_FAILED,    // a bounce is owed: kept until a message replaces it
     STORE_DROPPED,   // failed, and nobody is to be told (null sender): the row goes
+    STORE_RESULTS
 };
 struct store_outcome {
     uint64_t recipient;
@@ -66,18 +80,21 @@ struct store_outcome {
     struct wall due;
     struct span status, reason, remote, diagnostic;
 };
-// Idempotent: an outcome for a recipient that is gone already is ignored.
+// Idempotent: an outcome for a recipient that is not pending (any more) is ignored.
 struct rc store_outcome(struct store *s, const struct store_outcome *o);
 struct rc store_sync(struct store *s);
 size_t store_gathered(const struct store *s); // changes since the last sync
 
 // The message with those of its recipients that are pending in `domain`, or
-// with its failed ones if `domain` is empty. NOT_FOUND: none (any more).
+// with its failed ones if `domain` is empty: at most STORE_LOAD_MAX of them,
+// soonest due first. NOT_FOUND: none (any more). FULL: the arena's ceiling.
+enum { STORE_LOAD_MAX = 1000, STORE_DUE_MAX = 1 << 20 };
 struct rc store_load(struct store *s, uint64_t id, struct span domain, struct arena *a,
                      struct store_envelope *out);
 
 // What is due, oldest first, one row for each (message, domain) pair; owed
-// bounces have an empty domain and are always due. Starts behind (after, id).
+// bounces have an empty domain and are always due (`due` is 0). At most `limit`
+// rows: fewer than that means that there is no more before `until`.
 struct store_due {
     uint64_t message;
     struct span domain; // borrowed during the call
@@ -85,6 +102,18 @@ struct store_due {
     uint64_t size;
     bool bounce;
 };
+// `each` may not call the store.
 struct rc store_due(struct store *s, struct wall until, size_t limit,
                     void (*each)(void *arg, const struct store_due *d), void *arg);
+// What is left of the pair (message, domain): its next due. NOT_FOUND: nothing.
+struct rc store_next(struct store *s, uint64_t message, struct span domain, struct store_due *out);
+// What deciding about a recipient's outcome needs. NOT_FOUND: gone.
+struct store_facts {
+    uint64_t message, size;
+    struct wall received;
+    bool null_sender, failed;
+    unsigned attempts;
+    uint8_t notify;
+};
+struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *out);
 uint64_t store_count(struct store *s); // messages in the queue

@@ -26,7 +26,8 @@ struct store_range { // where a body lies
 };
 
 // Writes header and body at `offset` in one pwritev; on failure nothing counts
-// and the caller may write at the same offset again. Does not sync.
+// and the caller may write at the same offset again. Does not sync. `offset` is
+// where the header goes; `out->segment` is the caller's and stays as it is.
 struct rc store_append(int fd, uint64_t offset, struct span body, struct store_range *out);
 
 // A body in pieces, into a file of its own: begin, add…, then end writes the header.
@@ -40,5 +41,7 @@ struct rc store_writer_add(struct store_writer *w, struct span piece);
 struct rc store_writer_end(struct store_writer *w, struct store_range *out);
 void store_writer_free(struct store_writer *w); // not the descriptor
 
+// The header alone: is there a record that says of itself what `range` says?
+struct rc store_header_verify(int fd, const struct store_range *range);
 // Checks header and digest: CORRUPT if the record is not what `range` says.
 struct rc store_range_verify(int fd, const struct store_range *range);

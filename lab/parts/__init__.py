@@ -1,0 +1,1 @@
+"""The pieces the lab is built of; keeper.py puts them together."""

@@ -1,0 +1,103 @@
+"""Where nsd, nginx, Postfix and the others come from: PATH if installed
+(the program only, never a running service), else the Debian package,
+downloaded and unpacked into a cache folder, never installed.
+"""
+import glob
+import os
+import shutil
+import subprocess
+import sys
+
+# program: (Debian packages to unpack, path inside them)
+PROGRAMS = {
+    "nsd": (("nsd", "libfstrm0", "libprotobuf-c1", "libevent-2.1-7"), "usr/sbin/nsd"),
+    "ldns-keygen": (("ldnsutils", "libldns3"), "usr/bin/ldns-keygen"),
+    "ldns-signzone": (("ldnsutils", "libldns3"), "usr/bin/ldns-signzone"),
+    "nginx": (("nginx-light",), "usr/sbin/nginx"),
+    "postfix": (("postfix", "libdb5.3", "libnsl2", "libicu72", "libsasl2-2"), "usr/sbin/postfix"),
+    "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
+}
+
+NEEDED = ("nsd", "ldns-keygen", "ldns-signzone")  # without the others, rows of the table are missing
+
+
+class Missing(Exception):
+    """A program that is neither installed nor to be had; says what to do."""
+
+
+def cache_folder():
+    beside = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), ".cache")
+    if os.path.isdir(beside) or os.access(os.path.dirname(beside), os.W_OK):
+        return beside
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(home, "geleit-lab")
+
+
+def _unpack(package):
+    """The folder a package is unpacked in; downloads it the first time."""
+    folder = os.path.join(cache_folder(), package)
+    if os.path.isdir(folder):
+        return folder
+    debs = os.path.join(cache_folder(), "debs")
+    os.makedirs(debs, exist_ok=True)
+    os.chmod(cache_folder(), 0o755)
+    print(f"lab: fetching the Debian package {package} (unpacked, not installed)", file=sys.stderr)
+    try:
+        subprocess.run(["apt-get", "download", "-qq", package], cwd=debs, timeout=120, check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deb = sorted(glob.glob(os.path.join(debs, glob.escape(package) + "_*.deb")))[-1]
+        subprocess.run(["dpkg", "-x", deb, folder + ".new"], timeout=60, check=True)
+        os.rename(folder + ".new", folder)
+    except (OSError, subprocess.SubprocessError, IndexError) as e:
+        shutil.rmtree(folder + ".new", ignore_errors=True)
+        raise Missing(f"{package}: 'apt-get download {package}' and dpkg -x did not work ({e}); "
+                      f"install it: apt-get install {package}") from None
+    return folder
+
+
+class Program:
+    """A program, and the environment its libraries are found in."""
+
+    def __init__(self, name):
+        packages, inside = PROGRAMS[name]
+        self.path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        self.root = "/"
+        self.libraries = ""
+        if self.path:
+            return
+        self.root = os.path.join(_unpack(packages[0]), "")
+        self.path = os.path.join(self.root, inside)
+        self.libraries = self._library_path(packages[1:])
+
+    def _library_path(self, packages):
+        folders = [d for d in (os.path.join(self.root, "usr/lib/postfix"),) if os.path.isdir(d)]
+        if self._lacks_libraries(":".join(folders)):
+            for p in packages:
+                folders += glob.glob(os.path.join(_unpack(p), "usr/lib/*-linux-*"))
+                folders += glob.glob(os.path.join(_unpack(p), "lib/*-linux-*"))
+        return ":".join(folders)
+
+    def _lacks_libraries(self, path):
+        out = subprocess.run(["ldd", self.path], env={**os.environ, "LD_LIBRARY_PATH": path},
+                             capture_output=True, text=True, timeout=20)
+        return "not found" in out.stdout
+
+    def env(self):
+        env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C"}
+        if self.libraries:
+            env["LD_LIBRARY_PATH"] = self.libraries
+        return env
+
+
+def find(name):
+    return Program(name)
+
+
+def fetch():
+    """Gets everything now, while there is a network: the lab's own has none."""
+    for name in PROGRAMS:
+        try:
+            find(name)
+        except Missing:
+            if name in NEEDED:
+                raise

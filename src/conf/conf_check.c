@@ -1,0 +1,90 @@
+#include "conf_value.h"
+
+static bool has(const struct conf *c, enum conf_id id)
+{
+    return conf_span(c, id).len > 0;
+}
+
+// Complains at the line of the option that most likely is the wrong one.
+static struct conf_at line_of(const struct conf *c, enum conf_id id, struct conf_fault *fault)
+{
+    const struct conf_value *v = &c->values[id];
+    return (struct conf_at){v->where, v->line, fault};
+}
+
+static struct rc check_tls(const struct conf *c, struct conf_fault *fault)
+{
+    bool chain = has(c, CONF_tls_certificate), key = has(c, CONF_tls_key);
+    struct conf_at at = line_of(c, chain ? CONF_tls_certificate : CONF_tls_key, fault);
+    if (chain && !key)
+        return conf_complain(&at, "tls.certificate without tls.key; set tls.key to the file with "
+                                  "its private key");
+    if (key && !chain)
+        return conf_complain(&at, "tls.key without tls.certificate; set tls.certificate to the "
+                                  "file with the certificate and those above it");
+    return RC(OK);
+}
+
+static struct rc check_retry(const struct conf *c, struct conf_fault *fault)
+{
+    static const struct {
+        enum conf_id less, more;
+    } orders[] = {
+        {CONF_queue_retry_first, CONF_queue_retry_longest},
+        {CONF_queue_retry_longest, CONF_queue_lifetime},
+        {CONF_smtp_command_timeout, CONF_smtp_session_timeout},
+    };
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        enum conf_id less = orders[i].less, more = orders[i].more;
+        struct conf_at at = line_of(c, c->values[less].set ? less : more, fault);
+        if (conf_int(c, less) > conf_int(c, more))
+            return conf_complain(&at, "%s is longer than %s; make one fit the other",
+                                 conf_options[less].name, conf_options[more].name);
+    }
+    return RC(OK);
+}
+
+// One network of length 0 makes every spammer in the world a client of ours.
+static struct rc check_relay(const struct conf *c, struct conf_fault *fault)
+{
+    struct conf_at at = line_of(c, CONF_relay_networks, fault);
+    for (size_t i = 0; i < conf_count(c, CONF_relay_networks); i++) {
+        struct span net = conf_item(c, CONF_relay_networks, i);
+        if (span_ends(net, SPAN("/0")))
+            return conf_complain(&at,
+                                 "relay.networks: \"%.*s\" would let everybody send through "
+                                 "this host; name the networks that may",
+                                 SPAN_FMT(net));
+    }
+    return RC(OK);
+}
+
+static struct rc check_listen(const struct conf *c, struct conf_fault *fault)
+{
+    struct conf_at at = line_of(c, CONF_smtp_listen, fault);
+    size_t count = conf_count(c, CONF_smtp_listen);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (span_eq(conf_item(c, CONF_smtp_listen, i), conf_item(c, CONF_smtp_listen, k)))
+                return conf_complain(&at, "smtp.listen has \"%.*s\" twice; remove one",
+                                     SPAN_FMT(conf_item(c, CONF_smtp_listen, i)));
+    return RC(OK);
+}
+
+static struct rc check_store(const struct conf *c, struct conf_fault *fault)
+{
+    struct conf_at at = line_of(c, CONF_store_path, fault);
+    if (!has(c, CONF_store_path))
+        return conf_complain(&at, "store.path is empty; name the folder of the queue");
+    return RC(OK);
+}
+
+struct rc conf_check(const struct conf *c, struct conf_fault *fault)
+{
+    static struct rc (*const checks[])(const struct conf *, struct conf_fault *) = {
+        check_tls, check_retry, check_relay, check_listen, check_store,
+    };
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
+        TRY(checks[i](c, fault));
+    return RC(OK);
+}

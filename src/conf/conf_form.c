@@ -1,0 +1,182 @@
+#include "conf_form.h"
+
+#include <arpa/inet.h>
+
+const char *const conf_log_levels[] = {"debug", "info", "warn", "error", NULL};
+
+static bool letter_or_digit(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// U-labels are written as UTF-8; turning them into A-labels is for who uses them.
+static bool is_label(struct span s)
+{
+    if (s.len == 0 || s.len > 63 || s.at[0] == '-' || s.at[s.len - 1] == '-')
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (!letter_or_digit(s.at[i]) && s.at[i] != '-' && s.at[i] != '_' &&
+            (unsigned char)s.at[i] < 0x80)
+            return false;
+    return true;
+}
+
+static bool is_name(struct span s)
+{
+    if (s.len == 0 || s.len > 253)
+        return false;
+    while (s.at)
+        if (!is_label(span_cut(&s, '.')))
+            return false;
+    return true;
+}
+
+static bool is_domain(struct span s)
+{
+    return is_name(span_starts(s, SPAN(".")) ? span_skip(s, 1) : s);
+}
+
+// Bytes of an address: 4, 16, or 0 where it is none.
+static size_t address(struct span s, unsigned char bytes[16])
+{
+    char text[INET6_ADDRSTRLEN];
+    if (!span_copy(text, sizeof text, s))
+        return 0;
+    if (inet_pton(AF_INET, text, bytes) == 1)
+        return 4;
+    return inet_pton(AF_INET6, text, bytes) == 1 ? 16 : 0;
+}
+
+static bool is_address(struct span s)
+{
+    unsigned char bytes[16];
+    return address(s, bytes) > 0;
+}
+
+static bool is_port(struct span s)
+{
+    uint64_t n;
+    return span_number(s, 65535, &n) && n > 0;
+}
+
+// "[ADDRESS]:PORT" with either kind of address.
+static bool is_bracketed(struct span s)
+{
+    if (!span_starts(s, SPAN("[")))
+        return false;
+    s = span_skip(s, 1);
+    struct span inside = span_cut(&s, ']');
+    return is_address(inside) && span_starts(s, SPAN(":")) && is_port(span_skip(s, 1));
+}
+
+const char *conf_check_hostname(struct span s)
+{
+    return s.len == 0 || (is_name(s) && span_is_ascii(s))
+               ? NULL
+               : "is no host name; write it like \"mail.example.org\", without a dot at its end";
+}
+
+const char *conf_check_domain(struct span s)
+{
+    return is_domain(s)
+               ? NULL
+               : "is no domain; write \"example.org\", or \".example.org\" for all below it";
+}
+
+const char *conf_check_endpoint(struct span s)
+{
+    struct span port = s;
+    struct span host = span_cut(&port, ':');
+    unsigned char bytes[16];
+    return is_bracketed(s) || (address(host, bytes) == 4 && is_port(port))
+               ? NULL
+               : "is no address with a port; write \"192.0.2.1:25\" or \"[2001:db8::1]:25\"";
+}
+
+static bool clear_behind(const unsigned char *bytes, size_t size, uint64_t bits)
+{
+    for (uint64_t i = bits; i < 8 * size; i++)
+        if (bytes[i / 8] & (0x80 >> (i % 8)))
+            return false;
+    return true;
+}
+
+const char *conf_check_network(struct span s)
+{
+    struct span bits = s;
+    struct span host = span_cut(&bits, '/');
+    unsigned char bytes[16];
+    size_t size = address(host, bytes);
+    uint64_t n;
+    if (size == 0 || !span_number(bits, 8 * size, &n))
+        return "is no network; write \"192.0.2.0/24\" or \"2001:db8::/32\", \"/32\" or \"/128\" "
+               "for one host";
+    return clear_behind(bytes, size, n)
+               ? NULL
+               : "has address bits set behind its prefix; is the length of the prefix right?";
+}
+
+const char *conf_check_address(struct span s)
+{
+    return is_address(s) ? NULL : "is no address; write \"192.0.2.1\" or \"2001:db8::1\"";
+}
+
+const char *conf_check_forward(struct span s)
+{
+    struct span port = s;
+    struct span host = span_cut(&port, '@');
+    return is_address(host) && (!port.at || is_port(port))
+               ? NULL
+               : "is no resolver; write \"192.0.2.53@53\", an address and its port";
+}
+
+// Cuts "DOMAIN REST" at the blanks; an entry for all is "*".
+static bool cut_domain(struct span *s)
+{
+    struct span domain = span_cut(s, ' ');
+    *s = span_trim(*s);
+    return span_eq(domain, SPAN("*")) || is_domain(domain);
+}
+
+static bool is_next_hop(struct span s)
+{
+    if (span_starts(s, SPAN("[")))
+        return is_bracketed(s);
+    if (span_starts(s, SPAN("mx:")))
+        return is_name(span_skip(s, 3));
+    struct span port = s;
+    struct span host = span_cut(&port, ':');
+    return is_name(host) && (!port.at || is_port(port));
+}
+
+const char *conf_check_route(struct span s)
+{
+    return cut_domain(&s) && is_next_hop(s)
+               ? NULL
+               : "is no route; write \"DOMAIN HOST\", \"DOMAIN HOST:PORT\", \"DOMAIN mx:HOST\" or "
+                 "\"DOMAIN [ADDRESS]:PORT\"";
+}
+
+static bool is_digest(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!letter_or_digit(s.at[i]) || (s.at[i] | 0x20) > 'f')
+            return false;
+    return s.len == 64;
+}
+
+const char *conf_check_policy(struct span s)
+{
+    static const char *const words[] = {"follow",  "clear",  "opportunistic",
+                                        "encrypt", "verify", "dane-only"};
+    if (cut_domain(&s)) {
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+            if (span_eq(s, span_str(words[i])))
+                return NULL;
+        struct span rest = s;
+        if (span_eq(span_cut(&rest, ' '), SPAN("pinned")) && is_digest(span_trim(rest)))
+            return NULL;
+    }
+    return "is no policy; write \"DOMAIN follow\", clear, opportunistic, encrypt, verify, "
+           "dane-only, or \"DOMAIN pinned\" and 64 hex digits";
+}

@@ -1,0 +1,15 @@
+// Inside the room: what the entries of lists must look like. NULL: fine; else
+// the rest of a sentence that begins with the entry.
+#pragma once
+#include "base_span.h"
+
+const char *conf_check_hostname(struct span s);
+const char *conf_check_domain(struct span s);   // "example.org", ".example.org"
+const char *conf_check_endpoint(struct span s); // "192.0.2.1:25", "[2001:db8::1]:25"
+const char *conf_check_network(struct span s);  // "192.0.2.0/24"
+const char *conf_check_address(struct span s);  // "192.0.2.1"
+const char *conf_check_forward(struct span s);  // "192.0.2.1@53"
+const char *conf_check_route(struct span s);    // "DOMAIN HOST[:PORT]" ...
+const char *conf_check_policy(struct span s);   // "DOMAIN verify" ...
+
+extern const char *const conf_log_levels[];

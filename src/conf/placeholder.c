@@ -1,3 +1,0 @@
-#include "conf.h"
-#include "conf_schema.h"
-typedef int conf_placeholder;

@@ -1,3 +1,0 @@
-#include "lookup_dns.h"
-#include "lookup_https.h"
-typedef int lookup_placeholder;

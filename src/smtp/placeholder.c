@@ -1,4 +1,0 @@
-#include "smtp_client.h"
-#include "smtp_reply.h"
-#include "smtp_server.h"
-typedef int smtp_placeholder;

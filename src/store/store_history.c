@@ -1,0 +1,161 @@
+#include "store_history.h"
+
+#include "store_sql.h"
+
+#include <stdlib.h>
+
+enum { PLAN_FIND, PLAN_PUT, PLAN_USED, PLAN_TRIM, ATTEMPT_PUT, ATTEMPT_TRIM, STATEMENTS };
+
+// `used`: when an attempt referred to the plan, to within a day; so that plans
+// can go without an index over attempts.
+static const char tables[] =
+    "CREATE TABLE plan (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,"
+    " used INTEGER NOT NULL, json TEXT NOT NULL);"
+    "CREATE TABLE attempt (id INTEGER PRIMARY KEY, at INTEGER NOT NULL, message INTEGER NOT NULL,"
+    " sender TEXT NOT NULL, domain TEXT NOT NULL, plan INTEGER NOT NULL REFERENCES plan,"
+    " recipients TEXT NOT NULL, sessions TEXT NOT NULL, decision TEXT NOT NULL,"
+    " reason TEXT NOT NULL, duration INTEGER NOT NULL);"
+    "CREATE INDEX attempt_at ON attempt (at);"
+    "CREATE INDEX attempt_message ON attempt (message);";
+
+static const char *const texts[STATEMENTS] = {
+    [PLAN_FIND] = "SELECT id, used FROM plan WHERE digest = ?1",
+    [PLAN_PUT] = "INSERT INTO plan (digest, used, json) VALUES (?1, ?2, ?3)",
+    [PLAN_USED] = "UPDATE plan SET used = ?2 WHERE id = ?1",
+    [PLAN_TRIM] = "DELETE FROM plan WHERE used < ?1",
+    [ATTEMPT_PUT] = "INSERT INTO attempt (at, message, sender, domain, plan, recipients, sessions,"
+                    " decision, reason, duration) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [ATTEMPT_TRIM] = "DELETE FROM attempt WHERE id IN"
+                     " (SELECT id FROM attempt WHERE at < ?1 ORDER BY at LIMIT ?2)",
+};
+
+static const struct store_schema schema = {
+    .name = "history.db",
+    .application = 0x474c4248, // "GLBH"
+    .version = 1,
+    .synchronous = "NORMAL",
+    .tables = tables,
+    .texts = texts,
+    .count = STATEMENTS,
+};
+
+#define DAY SECONDS(86400)
+
+struct store_history {
+    struct store_sql sql;
+};
+
+struct rc store_history_open(struct store_history **out, const char *path, const char **why)
+{
+    struct store_history *h = mem_new(sizeof *h);
+    struct rc rc = store_sql_open(&h->sql, &schema, path, why);
+    if (!rc_ok(rc)) {
+        free(h);
+        return rc;
+    }
+    *out = h;
+    return rc;
+}
+
+void store_history_close(struct store_history *h)
+{
+    if (!h)
+        return;
+    store_sql_rollback(&h->sql);
+    store_sql_close(&h->sql);
+    free(h);
+}
+
+static struct rc undo(struct store_history *h, struct rc rc)
+{
+    if (!rc_ok(rc))
+        store_sql_rollback(&h->sql);
+    return rc;
+}
+
+static struct rc plan_used(struct store_history *h, int64_t plan, struct wall when)
+{
+    struct store_row r = store_row_begin(&h->sql, PLAN_USED);
+    store_row_int(&r, plan);
+    store_row_int(&r, when.us);
+    return store_row_run(&r);
+}
+
+static struct rc plan_put(struct store_history *h, struct span digest,
+                          const struct store_attempt *a, int64_t *plan)
+{
+    struct store_row r = store_row_begin(&h->sql, PLAN_PUT);
+    store_row_blob(&r, digest);
+    store_row_int(&r, a->when.us);
+    store_row_text(&r, a->plan);
+    TRY(store_row_run(&r));
+    *plan = sqlite3_last_insert_rowid(h->sql.db);
+    return RC(OK);
+}
+
+// The plan's row: found by its digest, or new.
+static struct rc plan_of(struct store_history *h, const struct store_attempt *a, int64_t *plan)
+{
+    struct crypto_digest digest = crypto_sha256(a->plan);
+    struct store_row r = store_row_begin(&h->sql, PLAN_FIND);
+    store_row_blob(&r, SPAN_OF(digest.at));
+    bool there = store_row_next(&r);
+    *plan = there ? store_row_get(&r) : 0;
+    int64_t used = there ? store_row_get(&r) : 0;
+    TRY(store_row_done(&r));
+    if (!there)
+        return plan_put(h, SPAN_OF(digest.at), a, plan);
+    return a->when.us - used > DAY ? plan_used(h, *plan, a->when) : RC(OK);
+}
+
+static struct rc attempt(struct store_history *h, const struct store_attempt *a)
+{
+    int64_t plan;
+    TRY(store_sql_begin(&h->sql));
+    TRY(plan_of(h, a, &plan));
+    struct store_row r = store_row_begin(&h->sql, ATTEMPT_PUT);
+    store_row_int(&r, a->when.us);
+    store_row_int(&r, (int64_t)a->message);
+    store_row_text(&r, a->sender);
+    store_row_text(&r, a->domain);
+    store_row_int(&r, plan);
+    store_row_text(&r, a->recipients);
+    store_row_text(&r, a->sessions);
+    store_row_text(&r, a->decision);
+    store_row_text(&r, a->reason);
+    store_row_int(&r, a->duration_us);
+    return store_row_run(&r);
+}
+
+struct rc store_history_attempt(struct store_history *h, const struct store_attempt *a)
+{
+    return undo(h, attempt(h, a));
+}
+
+struct rc store_history_commit(struct store_history *h)
+{
+    return store_sql_commit(&h->sql);
+}
+
+static struct rc trim(struct store_history *h, struct wall before, size_t limit, size_t *removed)
+{
+    TRY(store_sql_begin(&h->sql));
+    struct store_row r = store_row_begin(&h->sql, ATTEMPT_TRIM);
+    store_row_int(&r, before.us);
+    store_row_int(&r, limit < INT32_MAX ? (int64_t)limit : INT32_MAX);
+    TRY(store_row_run(&r));
+    *removed = (size_t)sqlite3_changes(h->sql.db);
+    if (*removed == limit)
+        return RC(OK); // plans may still be referred to by what is left to remove
+    r = store_row_begin(&h->sql, PLAN_TRIM);
+    store_row_int(&r, before.us - DAY);
+    return store_row_run(&r);
+}
+
+struct rc store_history_trim(struct store_history *h, struct wall before, size_t limit,
+                             size_t *removed)
+{
+    *removed = 0;
+    TRY(undo(h, trim(h, before, limit, removed)));
+    return store_history_commit(h);
+}

@@ -1,0 +1,70 @@
+#include "store_db.h"
+
+// `variant`: other heads of the same message, for recipients whose `variant` is
+// not 0; nothing writes them yet, and what will must drop them with the message.
+static const char tables[] =
+    "CREATE TABLE counter (id INTEGER PRIMARY KEY, value INTEGER NOT NULL);"
+    "CREATE TABLE message (id INTEGER PRIMARY KEY, received INTEGER NOT NULL,"
+    " sender TEXT NOT NULL, client TEXT NOT NULL, flags INTEGER NOT NULL, envid TEXT NOT NULL,"
+    " ret INTEGER NOT NULL, head BLOB NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL,"
+    " length INTEGER NOT NULL, digest BLOB NOT NULL, cipher INTEGER NOT NULL,"
+    " wrapped_key BLOB NOT NULL);"
+    "CREATE INDEX message_body ON message (segment, offset, length);"
+    "CREATE TABLE variant (message INTEGER NOT NULL, variant INTEGER NOT NULL,"
+    " head BLOB NOT NULL, segment INTEGER, offset INTEGER, length INTEGER, digest BLOB,"
+    " cipher INTEGER, wrapped_key BLOB, PRIMARY KEY (message, variant)) WITHOUT ROWID;"
+    "CREATE TABLE recipient (id INTEGER PRIMARY KEY, variant INTEGER NOT NULL,"
+    " state INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " notify INTEGER NOT NULL, domain TEXT NOT NULL, address TEXT NOT NULL, orcpt TEXT NOT NULL,"
+    " status TEXT, reason TEXT, remote TEXT, diagnostic TEXT);"
+    "CREATE INDEX recipient_due ON recipient (due);";
+
+#define RECIPIENT                                                                                  \
+    "SELECT id, attempts, due, notify, address, domain, orcpt, status, reason, remote, diagnostic" \
+    " FROM recipient WHERE id >= ?1 AND id < ?2 AND state = "
+
+static const char *const texts[SQL_STATEMENTS] = {
+    [SQL_COUNTER_GET] = "SELECT value FROM counter WHERE id = ?1",
+    [SQL_COUNTER_SET] = "INSERT OR REPLACE INTO counter (id, value) VALUES (?1, ?2)",
+    [SQL_LAST_MESSAGE] = "SELECT coalesce(max(id), 0) FROM message",
+    [SQL_REFS] = "SELECT segment, count(*), max(offset) FROM message"
+                 " INDEXED BY message_body GROUP BY segment",
+    [SQL_RANGES] = "SELECT offset, length FROM message INDEXED BY message_body"
+                   " WHERE segment = ?1 ORDER BY offset",
+    [SQL_BEFORE] = "SELECT offset + length FROM message INDEXED BY message_body"
+                   " WHERE segment = ?1 AND offset < ?2 ORDER BY offset DESC LIMIT 1",
+    [SQL_PUT_MESSAGE] = "INSERT INTO message (id, received, sender, client, flags, envid, ret,"
+                        " head, segment, offset, length, digest, cipher, wrapped_key)"
+                        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    [SQL_PUT_RECIPIENT] = "INSERT INTO recipient (id, variant, state, due, attempts, notify,"
+                          " domain, address, orcpt) VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SQL_HAS_RECIPIENT] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 LIMIT 1",
+    [SQL_GET_RANGE] = "SELECT segment, length FROM message WHERE id = ?1",
+    [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
+    [SQL_DROP_RECIPIENT] = "DELETE FROM recipient WHERE id = ?1 AND state = ?2",
+    [SQL_MARK] = "UPDATE recipient SET state = ?1, due = ?2, attempts = attempts + 1, status = ?3,"
+                 " reason = ?4, remote = ?5, diagnostic = ?6 WHERE id = ?7 AND state = 0",
+    [SQL_LOAD_MESSAGE] = "SELECT received, sender, client, flags, envid, ret, head, segment,"
+                         " offset, length, digest, cipher, wrapped_key FROM message WHERE id = ?1",
+    [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 ORDER BY due, id LIMIT ?4",
+    [SQL_LOAD_FAILED] = RECIPIENT "1 LIMIT ?4",
+    [SQL_DUE] = "SELECT r.id, r.state, r.due, r.domain, m.length FROM recipient AS r"
+                " INDEXED BY recipient_due CROSS JOIN message AS m ON m.id = r.id >> 20"
+                " WHERE r.due <= ?1 ORDER BY r.due, r.id",
+    [SQL_FIND] = "SELECT m.received, m.length, m.sender = '', r.state, r.attempts, r.notify,"
+                 " r.domain FROM recipient AS r CROSS JOIN message AS m ON m.id = r.id >> 20"
+                 " WHERE r.id = ?1",
+    [SQL_NEXT_PENDING] = "SELECT min(due) FROM recipient WHERE id >= ?1 AND id < ?2"
+                         " AND state = 0 AND domain = ?3",
+    [SQL_NEXT_FAILED] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 AND state = 1 LIMIT 1",
+};
+
+const struct store_schema store_queue_schema = {
+    .name = "queue.db",
+    .application = 0x474c4251, // "GLBQ"
+    .version = 1,
+    .synchronous = "FULL",
+    .tables = tables,
+    .texts = texts,
+    .count = SQL_STATEMENTS,
+};

@@ -1,0 +1,64 @@
+"""Fixtures of the stories: the lab, once a session, and Geleit servers in it.
+
+A story that cannot run here (no namespaces, no geleit) is skipped and says why.
+GELEIT names the program to test;
+"""
+import os
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "lab"))
+import lab as lab_  # noqa: E402
+from parts import namespace, packages  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def program():
+    found = lab_.find_geleit()
+    if not found:
+        pytest.skip("no geleit: run make, or set GELEIT to the program")
+    return found
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """The lab; ends with the session, whatever becomes of it."""
+    try:
+        namespace.check()
+        state = lab_.Lab(str(tmp_path_factory.mktemp("lab")))
+        state.start()
+    except (namespace.Impossible, packages.Missing) as e:
+        pytest.skip(str(e))
+    with state:
+        yield state
+
+
+@pytest.fixture(scope="session")
+def lab_with_geleit(tmp_path_factory, program):
+    """A second lab, in which Geleit also receives, as geleit.example."""
+    try:
+        namespace.check()
+        state = lab_.Lab(str(tmp_path_factory.mktemp("lab-geleit")))
+        state.start(geleit_path=program)
+    except (namespace.Impossible, packages.Missing) as e:
+        pytest.skip(str(e))
+    with state:
+        yield state
+
+
+@pytest.fixture
+def geleit(lab, program, request):
+    """Makes Geleit servers: geleit(queue__retry_first="1s") is started and
+    stopped after the test; its log is shown when the test fails."""
+    made = []
+
+    def make(name=None, **options):
+        server = lab_.Geleit(lab, program, name or f"{request.node.name[:40]}-{len(made)}".replace("/", "-"), **options)
+        made.append(server)
+        return server.start()
+    yield make
+    for server in made:
+        server.stop()
+        print(server.log_end())
