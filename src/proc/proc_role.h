@@ -13,6 +13,7 @@ struct proc_peer {
     enum proc_kind kind;
     unsigned index;
     struct io_channel *channel; // NULL: dead, its successor has not come yet
+    unsigned generation;        // rises with every new channel
     void *data;                 // the role's own
 };
 
@@ -49,6 +50,7 @@ struct proc {
 // Runs a role until the master is gone or it has drained; the process's exit status.
 int proc_role_run(const struct proc_role *role, unsigned index);
 void proc_drained(struct proc *p);
+void proc_fail(struct proc *p); // cannot do its work, and has said why
 
 struct proc_peer *proc_peer(struct proc *p, enum proc_kind kind, unsigned index); // NULL: none
 void proc_send(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct span payload,

@@ -1,0 +1,129 @@
+// The receiver role: SMTP in. It accepts connections, runs a machine for each,
+// puts bodies into segments, has messages made durable, writes bounces.
+#include "proc_receiver.h"
+
+#include "base_log.h"
+#include "proc_networks.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void configure(struct receiver *r)
+{
+    const struct conf *c = r->proc->conf;
+    const char *why = "";
+    io_tls_server_free(r->tls);
+    r->tls = NULL;
+    if (r->proc->chain.len) {
+        struct rc rc = io_tls_server_new(&r->tls, r->proc->chain, r->proc->key, &why);
+        if (!rc_ok(rc)) // the master has tried it: only a race with the file leads here
+            LOG(LOG_ERROR, "no-tls", LOG_T("why", why));
+    }
+    networks_free(r->networks);
+    r->networks = networks_new(c, CONF_relay_networks);
+    r->smtp = (struct smtp_server_conf){
+        .hostname = conf_span(c, CONF_hostname),
+        .max_size = (uint64_t)conf_int(c, CONF_smtp_max_size),
+        .max_recipients = (unsigned)conf_int(c, CONF_smtp_max_recipients),
+        .max_errors = (unsigned)conf_int(c, CONF_smtp_max_errors),
+        .max_messages = (unsigned)conf_int(c, CONF_smtp_max_messages),
+        .command_us = conf_int(c, CONF_smtp_command_timeout),
+        .data_us = conf_int(c, CONF_smtp_data_timeout),
+        .session_us = conf_int(c, CONF_smtp_session_timeout),
+        .starttls = r->tls != NULL,
+    };
+}
+
+static void stop_listening(struct receiver *r)
+{
+    for (size_t i = 0; i < r->listener_count; i++)
+        io_listener_free(r->listeners[i]);
+    free(r->listeners);
+    r->listeners = NULL;
+    r->listener_count = 0;
+}
+
+static void listen_all(struct receiver *r)
+{
+    struct proc *p = r->proc;
+    stop_listening(r);
+    r->listeners = mem_new(p->listener_count * sizeof(struct io_listener *));
+    for (size_t i = 0; i < p->listener_count; i++)
+        r->listeners[r->listener_count++] =
+            io_listener_new(p->loop, p->listeners[i], receiver_accept, r);
+}
+
+static struct receiver *receiver_of(struct proc *p)
+{
+    if (!p->data) {
+        struct receiver *r = mem_new(sizeof *r);
+        r->proc = p;
+        r->current.fd = r->spare.fd = -1;
+        r->segments = proc_segments_new();
+        p->data = r;
+    }
+    return p->data;
+}
+
+static void start(struct proc *p)
+{
+    struct receiver *r = receiver_of(p);
+    configure(r);
+    receiver_segments_renew(r);
+    listen_all(r);
+}
+
+static void reload(struct proc *p)
+{
+    struct receiver *r = p->data;
+    configure(r);
+    listen_all(r);
+}
+
+void receiver_idle(struct receiver *r)
+{
+    if (r->proc->draining && r->session_count == 0 && !r->bounces)
+        proc_drained(r->proc);
+}
+
+static void drain(struct proc *p)
+{
+    struct receiver *r = p->data;
+    stop_listening(r);
+    receiver_drain_sessions(r);
+    receiver_idle(r);
+}
+
+static void peer_up(struct proc_peer *peer)
+{
+    struct receiver *r = receiver_of(peer->proc);
+    if (peer->kind == PROC_QUEUE) {
+        CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
+        receiver_bounces_busy(r, &b);
+        proc_send(peer, MSG_BUSY, 0, buf_span(&b), -1);
+    }
+    if (peer->kind == PROC_STORE && peer->generation > 1) { // the first: start() asks
+        proc_segments_clear(r->segments);
+        receiver_segments_renew(r);
+    }
+}
+
+static bool got(struct proc_peer *peer, struct io_message *m)
+{
+    struct receiver *r = peer->proc->data;
+    if (m->kind == MSG_JOB && peer->kind == PROC_QUEUE)
+        return receiver_bounce(r, m);
+    if (m->kind == MSG_SEGMENT_GONE && peer->kind == PROC_STORE) {
+        struct rd rd = RD(m->payload);
+        proc_segments_drop(r->segments, rd_u32(&rd));
+        return rd_end(&rd);
+    }
+    return false;
+}
+
+const struct proc_role proc_receiver = {.kind = PROC_RECEIVER,
+                                        .start = start,
+                                        .reload = reload,
+                                        .drain = drain,
+                                        .peer_up = peer_up,
+                                        .got = got};

@@ -1,0 +1,73 @@
+// What the parts of the receiver role share: the segments it writes to, and the
+// way a finished message becomes durable.
+#pragma once
+#include "proc_role.h"
+#include "io_stream.h"
+#include "proc_segments.h"
+#include "smtp_server.h"
+#include "store_segment.h"
+
+struct receiver;
+
+// A message under way: in memory up to STORE_BUFFER_MAX, then in a file of its
+// own. Errors are kept and told at the end: the client is answered once.
+struct receiver_body {
+    struct receiver *receiver;
+    struct buf memory;
+    bool own_file, waiting; // waiting: for a file of its own
+    uint32_t segment;
+    int fd;
+    struct store_writer writer;
+    struct rc failed;
+    void (*ready)(void *arg); // called when waiting is over
+    void *arg;
+    struct receiver_body *next_waiting;
+};
+void receiver_body_start(struct receiver_body *b, struct receiver *r, void (*ready)(void *),
+                         void *arg);
+// False: a file was asked for; hold input back until `ready`.
+bool receiver_body_add(struct receiver_body *b, struct span piece);
+void receiver_body_forget(struct receiver_body *b); // aborted or committed
+// Puts the body where it stays. FAILED as kept, UNAVAILABLE without a segment.
+struct rc receiver_body_end(struct receiver_body *b, struct store_range *out);
+
+// Commits `e` (its body is in place) with the bounces it replaces. `done` is
+// called once, later, with OK when it is durable.
+typedef void (*receiver_committed)(void *arg, struct rc rc);
+uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
+                         const uint64_t *replaces, size_t count, receiver_committed done,
+                         void *arg);
+void receiver_segments_renew(struct receiver *r);
+bool receiver_can_store(const struct receiver *r); // a segment is at hand
+uint64_t receiver_new_id(struct receiver *r);      // of a message: by time, unique
+void receiver_id_text(char text[static 17], uint64_t id);
+
+struct receiver {
+    struct proc *proc;
+    struct smtp_server_conf smtp;
+    struct io_tls_server *tls;
+    struct networks *networks;
+    struct io_listener **listeners;
+    size_t listener_count, session_count;
+    struct session *sessions;
+    struct proc_segments *segments; // of others' messages, for bounces
+    struct {
+        uint32_t id;
+        int fd; // -1: none
+        uint64_t end;
+        bool asked;
+    } current, spare; // spare: an empty file for the next large message
+    struct receiver_body *waiting;
+    struct bounce *bounces;
+    struct io_timer retry;
+    uint64_t last_id;
+};
+
+// proc_receiver_session.c
+void receiver_accept(void *arg, int fd, const struct io_endpoint *peer);
+void receiver_drain_sessions(struct receiver *r);
+// proc_receiver_bounce.c
+bool receiver_bounce(struct receiver *r, struct io_message *m);
+void receiver_bounces_busy(struct receiver *r, struct buf *b);
+// proc_receiver.c
+void receiver_idle(struct receiver *r); // a session or bounce ended: drained now?

@@ -1,0 +1,538 @@
+// One outbound connection: a slot at the host, the socket, TLS, the client
+// machine; kept open for a while for the next message that may use it.
+#include "proc_sender.h"
+
+#include "base_code.h"
+
+#include <stdlib.h>
+
+#define SLOT_PATIENCE  SECONDS(600)
+#define LEAVE_PATIENCE SECONDS(10)
+
+static void pump(struct link *l, struct span *in);
+
+// ---- the key of reuse ----
+
+struct crypto_digest link_key(const struct trust_host *host, const struct trust_need *need)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    wr_span(&b, dns_name_span(&host->name));
+    wr_u16(&b, host->port);
+    wr_u8(&b, (uint8_t)host->requirement);
+    wr_bool(&b, host->sts_testing);
+    wr_bool(&b, need->requiretls);
+    wr_bool(&b, need->tls_required_no);
+    wr_span(&b, host->pin);
+    wr_span(&b, dns_name_span(&host->tlsa_base));
+    for (size_t i = 0; i < host->name_count; i++)
+        wr_span(&b, dns_name_span(&host->names[i]));
+    for (size_t i = 0; i < host->tlsa_count; i++) {
+        wr_u8(&b, host->tlsa[i].usage);
+        wr_u8(&b, host->tlsa[i].selector);
+        wr_u8(&b, host->tlsa[i].matching);
+        wr_span(&b, host->tlsa[i].data);
+    }
+    // A route to an address has no host name: then the address is the host.
+    if (host->name.len == 0 && host->address_count)
+        wr_span(&b, SPAN_OF(host->addresses[0].at));
+    return crypto_sha256(buf_span(&b));
+}
+
+// ---- life and death ----
+
+static void slot_back(struct link *l)
+{
+    struct proc_peer *queue = proc_peer(l->sender->proc, PROC_QUEUE, 0);
+    if (l->slot && !l->slot_held)
+        proc_forget(l->sender->proc, l->slot);
+    if (l->slot && queue && queue->generation == l->slot_generation)
+        proc_send(queue, MSG_SLOT_BACK, l->slot, (struct span){NULL, 0}, -1);
+    l->slot = 0;
+    l->slot_held = false;
+}
+
+static void link_free(struct link *l)
+{
+    io_timer_cancel(l->sender->proc->loop, &l->timer);
+    slot_back(l);
+    if (l->stream)
+        io_stream_free(l->stream);
+    smtp_client_free(l->smtp);
+    if (l->previous)
+        l->previous->next = l->next;
+    else
+        l->sender->links = l->next;
+    if (l->next)
+        l->next->previous = l->previous;
+    free(l);
+}
+
+// Whoever is inside pump() frees it there.
+static void bury(struct link *l)
+{
+    l->delivery = NULL;
+    l->dead = true;
+    if (!l->pumping)
+        link_free(l);
+}
+
+static void arm(struct link *l, struct mono when)
+{
+    io_timer_set(l->sender->proc->loop, &l->timer, when);
+}
+
+static void arm_in(struct link *l, int64_t us)
+{
+    arm(l, (struct mono){io_now(l->sender->proc->loop).us + us});
+}
+
+// ---- telling the delivery ----
+
+static void tell(struct link *l, enum link_event e)
+{
+    if (l->delivery)
+        delivery_event(l->delivery, l, e);
+}
+
+static void set_detail(struct link *l, struct span text)
+{
+    struct span cut = span_first(text, sizeof l->detail - 1);
+    if (!span_copy(l->detail, sizeof l->detail, cut))
+        l->detail[0] = '\0';
+    l->seen.detail = span_str(l->detail);
+}
+
+static void saw(struct link *l, struct trust_seen seen, struct span detail)
+{
+    l->seen = seen;
+    set_detail(l, detail);
+    l->state = LINK_RULED;
+    tell(l, LINK_SEEN);
+}
+
+static void reply_text(struct buf *b, const struct smtp_reply *r, struct rc failure)
+{
+    if (r->code)
+        smtp_reply_put_line(b, r);
+    else
+        buf_put(b, span_str(rc_text(failure)));
+}
+
+// The connection ended before it was ruled fit for a transaction.
+static void failed_early(struct link *l, const struct smtp_reply *reply, struct rc failure)
+{
+    CLEANUP(buf_free) struct buf text = BUF(SMTP_REPLY_TEXT_MAX + 64);
+    struct trust_seen seen = {.stage = reply->code ? TRUST_AT_REFUSAL : TRUST_AT_CONNECT,
+                              .requiretls = false};
+    if (l->state == LINK_HANDSHAKE) {
+        seen.stage = TRUST_AT_HANDSHAKE;
+        seen.failure = TRUST_VALIDATION_FAILURE;
+    }
+    reply_text(&text, reply, failure);
+    saw(l, seen, buf_span(&text));
+}
+
+// It ended, for whatever reason. In a transaction the outcomes are set.
+static void over(struct link *l, const struct smtp_reply *reply, struct rc failure)
+{
+    bool early = l->state == LINK_CONNECTS || l->state == LINK_OPENS || l->state == LINK_HANDSHAKE;
+    l->failure = failure;
+    if (early && l->delivery) {
+        failed_early(l, reply, failure);
+        return; // the delivery leaves us
+    }
+    if (l->state == LINK_TALKS) {
+        CLEANUP(buf_free) struct buf text = BUF(SMTP_REPLY_TEXT_MAX + 64);
+        reply_text(&text, reply, failure);
+        set_detail(l, buf_span(&text));
+        tell(l, LINK_OVER);
+    }
+    bury(l);
+}
+
+static void lost(struct link *l, struct rc why)
+{
+    struct smtp_reply none = {0};
+    if (l->smtp)
+        smtp_client_lost(l->smtp, why, &l->uncertain);
+    over(l, &none, rc_ok(why) ? RC(CLOSED) : why);
+}
+
+// ---- steps of the machine ----
+
+static void on_capable(struct link *l)
+{
+    const struct smtp_capabilities *c = smtp_client_capabilities(l->smtp);
+    struct trust_seen seen = {.stage = l->secured ? TRUST_AT_SECURED : TRUST_AT_CAPABLE,
+                              .ok = true,
+                              .starttls = c->starttls,
+                              .requiretls = c->requiretls,
+                              .verified = l->session.verified,
+                              .failure = l->secured ? l->fault : TRUST_RESULT_OK};
+    l->session.connected = true;
+    if (l->secured)
+        l->session.requiretls = c->requiretls;
+    else
+        l->session.starttls = c->starttls;
+    saw(l, seen, SPAN(""));
+}
+
+static void idle(struct link *l)
+{
+    const struct conf *c = l->sender->proc->conf;
+    int64_t patience = conf_int(c, CONF_send_idle);
+    l->messages++;
+    l->state = LINK_IDLE;
+    arm_in(l, patience);
+    tell(l, LINK_DONE);
+    if (l->dead || l->state != LINK_IDLE || l->delivery)
+        return;
+    if (patience == 0 || l->messages >= (unsigned)conf_int(c, CONF_send_max_messages) ||
+        l->sender->proc->draining) {
+        link_leave(l);
+        return;
+    }
+    // Somebody waits for a slot at this very host: this connection serves him.
+    for (struct link *w = l->sender->links; w; w = w->next) {
+        if (w->state == LINK_WAITS_SLOT && w->delivery && delivery_wants(w->delivery, l)) {
+            struct delivery *d = w->delivery;
+            bury(w);
+            delivery_take_over(d, l);
+            return;
+        }
+    }
+}
+
+static void step(struct link *l, const struct smtp_client_step *st)
+{
+    switch (st->kind) {
+    case SMTP_CLIENT_SEND:
+        if (!rc_ok(io_stream_write(l->stream, st->bytes)))
+            lost(l, RC(FULL));
+        break;
+    case SMTP_CLIENT_CAPABLE:
+        on_capable(l);
+        break;
+    case SMTP_CLIENT_HANDSHAKE:
+        l->state = LINK_HANDSHAKE;
+        delivery_handshake(l->delivery, l);
+        break;
+    case SMTP_CLIENT_NO_TLS: {
+        CLEANUP(buf_free) struct buf text = BUF(SMTP_REPLY_TEXT_MAX + 64);
+        reply_text(&text, &st->reply, RC(OK));
+        saw(l, (struct trust_seen){.stage = TRUST_AT_NO_TLS, .starttls = true}, buf_span(&text));
+        break;
+    }
+    case SMTP_CLIENT_BODY:
+        tell(l, LINK_BODY);
+        break;
+    case SMTP_CLIENT_DONE:
+        idle(l);
+        break;
+    case SMTP_CLIENT_CLOSE:
+        over(l, &st->reply, st->failure);
+        break;
+    case SMTP_CLIENT_READ:
+        break;
+    }
+}
+
+static bool may_move(const struct link *l)
+{
+    return !l->dead && l->stream && l->state != LINK_RULED && l->state != LINK_HANDSHAKE;
+}
+
+static void pump(struct link *l, struct span *in)
+{
+    struct smtp_client_step st = {.kind = SMTP_CLIENT_SEND};
+    if (l->pumping)
+        return; // a decision taken inside a step: the loop below goes on with it
+    l->pumping = true;
+    while (may_move(l)) {
+        st = smtp_client_next(l->smtp, in);
+        if (st.kind == SMTP_CLIENT_READ)
+            break;
+        step(l, &st);
+        if (st.kind == SMTP_CLIENT_BODY || (st.kind == SMTP_CLIENT_DONE && l->state == LINK_IDLE))
+            break;
+    }
+    l->pumping = false;
+    if (l->dead)
+        link_free(l);
+    else if (l->state == LINK_OPENS || l->state == LINK_TALKS)
+        arm(l, smtp_client_deadline(l->smtp));
+}
+
+static void move(struct link *l)
+{
+    struct span none = {NULL, 0};
+    io_stream_again(l->stream);
+    pump(l, &none);
+}
+
+// ---- stream events ----
+
+static size_t on_input(void *arg, struct span bytes)
+{
+    struct link *l = arg;
+    struct span in = bytes;
+    if (!may_move(l))
+        return 0;
+    smtp_client_tick(l->smtp, io_now(l->sender->proc->loop));
+    pump(l, &in);
+    return bytes.len - in.len;
+}
+
+static void on_connected(void *arg, struct rc how)
+{
+    struct link *l = arg;
+    if (!rc_ok(how)) {
+        lost(l, how);
+        return;
+    }
+    l->state = LINK_OPENS;
+    l->session.connected = true;
+    l->smtp = smtp_client_new(&l->smtp_conf, io_now(l->sender->proc->loop));
+    move(l);
+}
+
+static void take_facts(struct link *l, const struct io_tls_facts *f)
+{
+    struct trust_session *s = &l->session;
+    s->tls_version = span_str(f->version);
+    s->cipher = span_str(f->cipher);
+    s->group = span_str(f->group);
+    s->matched = span_str(f->matched);
+    s->certificate = span_str(f->certificate);
+    s->certificate_until = f->until;
+    s->verified = f->dane     ? TRUST_VERIFIED_DANE
+                  : f->pinned ? TRUST_VERIFIED_PINNED
+                  : f->pkix   ? TRUST_VERIFIED_PKIX
+                              : TRUST_VERIFIED_NONE;
+}
+
+static enum trust_result_type result_of(enum io_tls_fault fault)
+{
+    static const enum trust_result_type results[] = {
+        [IO_TLS_FINE] = TRUST_RESULT_OK,
+        [IO_TLS_HANDSHAKE] = TRUST_VALIDATION_FAILURE,
+        [IO_TLS_NAME] = TRUST_CERTIFICATE_HOST_MISMATCH,
+        [IO_TLS_EXPIRED] = TRUST_CERTIFICATE_EXPIRED,
+        [IO_TLS_UNTRUSTED] = TRUST_CERTIFICATE_NOT_TRUSTED,
+        [IO_TLS_TLSA] = TRUST_VALIDATION_FAILURE,
+        [IO_TLS_PIN] = TRUST_VALIDATION_FAILURE,
+        [IO_TLS_OTHER] = TRUST_VALIDATION_FAILURE,
+    };
+    return results[fault];
+}
+
+static void on_secured(void *arg, struct rc how)
+{
+    struct link *l = arg;
+    const struct io_tls_facts *f = io_stream_tls(l->stream);
+    struct trust_seen seen = {.stage = TRUST_AT_HANDSHAKE, .ok = rc_ok(how), .starttls = true};
+    if (f) {
+        take_facts(l, f);
+        seen.verified = l->session.verified;
+        seen.failure = result_of(f->fault);
+    }
+    if (!seen.ok && seen.failure == TRUST_RESULT_OK)
+        seen.failure = TRUST_VALIDATION_FAILURE;
+    l->secured = seen.ok;
+    l->fault = seen.failure;
+    saw(l, seen, span_str(f && f->error[0] ? f->error : rc_ok(how) ? "" : rc_text(how)));
+}
+
+static void on_closed(void *arg, struct rc why)
+{
+    struct link *l = arg;
+    if (l->state == LINK_RULED && l->delivery)
+        l->state = LINK_OPENS; // closed under the delivery's decision: it is told
+    if (l->stream)
+        io_stream_free(l->stream);
+    l->stream = NULL;
+    lost(l, why);
+}
+
+static void on_drained(void *arg)
+{
+    struct link *l = arg;
+    if (l->state == LINK_TALKS && l->delivery)
+        delivery_drained(l->delivery, l);
+}
+
+static const struct io_stream_owner owner = {.input = on_input,
+                                             .drained = on_drained,
+                                             .connected = on_connected,
+                                             .secured = on_secured,
+                                             .closed = on_closed};
+
+static void on_time(void *arg)
+{
+    struct link *l = arg;
+    switch (l->state) {
+    case LINK_IDLE:
+        link_leave(l);
+        return;
+    case LINK_LEAVES:
+        bury(l);
+        return;
+    case LINK_OPENS:
+    case LINK_TALKS:
+        smtp_client_tick(l->smtp, io_now(l->sender->proc->loop));
+        move(l);
+        return;
+    default:
+        lost(l, RC(TIMEOUT));
+    }
+}
+
+// ---- opening ----
+
+static void connect_now(struct link *l)
+{
+    const struct conf *c = l->sender->proc->conf;
+    struct io_endpoint to = {.v6 = l->address.v6, .port = l->port};
+    span_bytes(to.address, sizeof to.address, SPAN_OF(l->address.at));
+    l->state = LINK_CONNECTS;
+    l->smtp_conf = (struct smtp_client_conf){
+        .hostname = conf_span(c, CONF_hostname),
+        .connect_us = conf_int(c, CONF_send_command_timeout),
+        .command_us = conf_int(c, CONF_send_command_timeout),
+        .data_us = conf_int(c, CONF_send_command_timeout),
+        .end_us = conf_int(c, CONF_send_end_timeout),
+    };
+    l->stream = io_stream_connect(l->sender->proc->loop, &to, NULL, &owner, l);
+    arm_in(l, conf_int(c, CONF_send_connect_timeout));
+}
+
+// Without an answer the queue is gone: the limit is a courtesy, mail goes on.
+static bool slot_came(void *arg, struct io_message *m)
+{
+    struct link *l = arg;
+    if (m)
+        l->slot_held = true;
+    else
+        l->slot = 0;
+    connect_now(l);
+    return !m || m->kind == MSG_SLOT_YOURS;
+}
+
+struct link *link_open(struct sender *s, struct delivery *d, const struct link_wish *wish,
+                       const struct crypto_digest *key)
+{
+    struct link *l = mem_new(sizeof *l);
+    struct proc_peer *queue = proc_peer(s->proc, PROC_QUEUE, 0);
+    *l = (struct link){.sender = s,
+                       .delivery = d,
+                       .next = s->links,
+                       .key = *key,
+                       .host = wish->host->name,
+                       .port = wish->host->port,
+                       .address = *wish->address,
+                       .clear = wish->clear,
+                       .slot_generation = queue ? queue->generation : 0};
+    l->timer = (struct io_timer){.fire = on_time, .arg = l};
+    l->session = (struct trust_session){.host = wish->host->name,
+                                        .address = *wish->address,
+                                        .requirement = wish->host->requirement};
+    if (s->links)
+        s->links->previous = l;
+    s->links = l;
+    CLEANUP(buf_free) struct buf b = BUF(512), host = BUF(300);
+    if (l->host.len)
+        buf_put(&host, dns_name_span(&l->host));
+    else
+        dns_address_put(&host, &l->address);
+    buf_printf(&host, ":%u", l->port);
+    wr_span(&b, buf_span(&host));
+    l->slot = proc_ask(s->proc, PROC_QUEUE, 0, MSG_SLOT, buf_span(&b), SLOT_PATIENCE, slot_came, l);
+    return l;
+}
+
+struct link *link_reuse(struct sender *s, const struct crypto_digest *key, struct delivery *d)
+{
+    for (struct link *l = s->links; l; l = l->next) {
+        if (l->state != LINK_IDLE || l->clear || !span_eq(SPAN_OF(l->key.at), SPAN_OF(key->at)))
+            continue;
+        l->delivery = d;
+        l->state = LINK_RULED;
+        l->session.reused = true;
+        io_timer_cancel(s->proc->loop, &l->timer);
+        return l;
+    }
+    return NULL;
+}
+
+// ---- what the delivery decides ----
+
+void link_starttls(struct link *l)
+{
+    l->state = LINK_OPENS;
+    smtp_client_starttls(l->smtp);
+    move(l);
+}
+
+void link_handshake(struct link *l, const struct io_tls_want *want)
+{
+    arm_in(l, conf_int(l->sender->proc->conf, CONF_send_command_timeout));
+    io_stream_connect_tls(l->stream, l->sender->tls, want);
+}
+
+void link_secured(struct link *l)
+{
+    l->state = LINK_OPENS;
+    smtp_client_secured(l->smtp);
+    move(l);
+}
+
+void link_begin(struct link *l, struct smtp_client_transaction *t)
+{
+    l->state = LINK_TALKS;
+    smtp_client_tick(l->smtp, io_now(l->sender->proc->loop));
+    smtp_client_begin(l->smtp, t);
+    move(l);
+}
+
+struct buf *link_out(struct link *l)
+{
+    return io_stream_out(l->stream);
+}
+
+void link_body_piece(struct link *l, struct span piece)
+{
+    smtp_client_body(l->smtp, piece, io_stream_out(l->stream));
+    io_stream_wake(l->stream);
+}
+
+void link_body_end(struct link *l)
+{
+    smtp_client_body_end(l->smtp, io_stream_out(l->stream));
+    io_stream_wake(l->stream);
+    arm(l, smtp_client_deadline(l->smtp));
+}
+
+void link_leave(struct link *l)
+{
+    bool talks = l->stream && l->smtp &&
+                 (l->state == LINK_IDLE || (l->state == LINK_RULED && l->session.connected &&
+                                            l->seen.stage != TRUST_AT_HANDSHAKE));
+    l->delivery = NULL;
+    if (!talks || l->seen.stage == TRUST_AT_REFUSAL || l->seen.stage == TRUST_AT_CONNECT) {
+        bury(l);
+        return;
+    }
+    l->state = LINK_LEAVES;
+    arm_in(l, LEAVE_PATIENCE);
+    smtp_client_quit(l->smtp);
+    move(l);
+}
+
+void links_close_idle(struct sender *s)
+{
+    for (struct link *l = s->links, *next; l; l = next) {
+        next = l->next;
+        if (l->state == LINK_IDLE)
+            link_leave(l);
+    }
+}
