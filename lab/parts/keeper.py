@@ -134,7 +134,8 @@ class Keeper:
         tries = []
         nginx = self.optional("nginx")
         if nginx:
-            self.spawn("nginx", [nginx.path, "-c", policy_web.build(self.state, ca), "-p", self.state], nginx.env())
+            self.spawn("nginx", [nginx.path, "-e", self.state + "/log/nginx.log", "-c", policy_web.build(self.state, ca),
+                                 "-p", self.state], nginx.env())
             tries.append((world.POLICY_WEB, 443))
         found = self.optional("postfix")
         if found:

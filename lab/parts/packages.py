@@ -13,7 +13,7 @@ PROGRAMS = {
     "nsd": (("nsd", "libfstrm0", "libprotobuf-c1", "libevent-2.1-7"), "usr/sbin/nsd"),
     "ldns-keygen": (("ldnsutils", "libldns3"), "usr/bin/ldns-keygen"),
     "ldns-signzone": (("ldnsutils", "libldns3"), "usr/bin/ldns-signzone"),
-    "nginx": (("nginx-light",), "usr/sbin/nginx"),
+    "nginx": (("nginx",), "usr/sbin/nginx"),
     "postfix": (("postfix", "libdb5.3", "libnsl2", "libicu72", "libsasl2-2"), "usr/sbin/postfix"),
     "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
 }
