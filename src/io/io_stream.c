@@ -1,455 +1,11 @@
+// What an owner can ask of a stream. What becomes of it: io_stream_state.c.
+#include "io_address.h"
 #include "io_stream_inner.h"
 
-#include "io_address.h"
-
 #include <errno.h>
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-// Every way in (a ready descriptor, end of turn, a timer) goes the same way: do
-// what can be done, tell the owner, then settle() decides what comes next and
-// what to wait for. `depth` keeps the memory while an owner that freed the
-// stream in a callback returns through us.
-
-static const int64_t leave_us = SECONDS(30); // for queued bytes, after an own close
-static const int64_t linger_us = SECONDS(2);
-
-static size_t pending(const struct io_stream *s)
-{
-    return s->out.len - s->sent;
-}
-
-static void wake(struct io_stream *s)
-{
-    if (s->state != IO_STREAM_OVER)
-        io_work_set(s->loop, &s->work);
-}
-
-static void over(struct io_stream *s)
-{
-    s->state = IO_STREAM_OVER;
-    io_timer_cancel(s->loop, &s->limit);
-    io_work_cancel(s->loop, &s->work);
-    io_watch_free(s->watch);
-    io_watch_free(s->async);
-    s->watch = s->async = NULL;
-}
-
-static void tell_closed(struct io_stream *s, struct rc why)
-{
-    over(s);
-    if (s->owner->closed)
-        s->owner->closed(s->arg, why);
-}
-
-// ---- reading
-
-static bool held(const struct io_stream *s)
-{
-    return s->in.len > IO_STREAM_HOLD;
-}
-
-static bool may_read(const struct io_stream *s)
-{
-    return s->state == IO_STREAM_OPEN && !s->eof && !s->tls_asked && !s->closing && !s->async &&
-           rc_ok(s->fail) && !held(s);
-}
-
-// How many bytes the owner took; after it `freed` has to be looked at.
-static size_t input(struct io_stream *s, struct span bytes)
-{
-    size_t took = s->owner->input ? s->owner->input(s->arg, bytes) : 0;
-    if (took > bytes.len)
-        panic("%zu of %zu bytes taken", took, bytes.len);
-    return took;
-}
-
-static void offer(struct io_stream *s)
-{
-    s->again = false;
-    if (s->in.len == 0 || s->paused || s->closing)
-        return;
-    size_t took = input(s, buf_span(&s->in));
-    if (s->freed)
-        return;
-    buf_consume(&s->in, took);
-    if (s->in.len == 0)
-        buf_free(&s->in);
-}
-
-// Straight from the scratch where nothing lies before it; only what the owner
-// leaves is copied.
-static void deliver(struct io_stream *s, struct span bytes)
-{
-    if (s->in.len || s->paused) {
-        buf_put(&s->in, bytes);
-        offer(s);
-        return;
-    }
-    s->again = false;
-    s->shown = bytes;
-    size_t took = input(s, bytes);
-    if (s->freed)
-        return;
-    s->shown = (struct span){0};
-    buf_put(&s->in, span_skip(bytes, took));
-}
-
-static void async_ready(void *arg, int what);
-
-static void wait_async(struct io_stream *s)
-{
-    int fd = io_wire_async(s);
-    if (fd >= 0 && !s->async)
-        s->async = io_watch_new(s->loop, fd, IO_READ, async_ready, s);
-    if (fd < 0)
-        wake(s); // a job without a descriptor, or no place for a job: ask again
-}
-
-static void take(struct io_stream *s)
-{
-    if (!may_read(s))
-        return;
-    char *scratch = io_loop_scratch(s->loop);
-    struct io_wire w = io_wire_read(s, scratch, IO_SCRATCH);
-    s->more = (w.is == IO_WIRE_DONE && io_wire_more(s)) || w.is == IO_WIRE_ASYNC;
-    s->stalled = w.is == IO_WIRE_WRITE;
-    s->eof = w.is == IO_WIRE_EOF;
-    if (w.is == IO_WIRE_FAIL)
-        s->fail = w.why;
-    if (w.is == IO_WIRE_ASYNC)
-        wait_async(s);
-    if (w.n)
-        deliver(s, (struct span){scratch, w.n});
-}
-
-// ---- writing
-
-static void sent(struct io_stream *s, size_t n)
-{
-    s->sent += n;
-    if (s->sent < s->out.len)
-        return;
-    s->sent = 0;
-    buf_free(&s->out);
-}
-
-// Calls nobody back: what came of it is settled later.
-static void flush(struct io_stream *s)
-{
-    if (s->state != IO_STREAM_OPEN || !pending(s) || s->async)
-        return;
-    struct io_wire w = io_wire_write(s, span_skip(buf_span(&s->out), s->sent));
-    sent(s, w.n);
-    s->blocked = w.is == IO_WIRE_WRITE || w.is == IO_WIRE_READ;
-    s->wrote = true;
-    if (w.is == IO_WIRE_ASYNC)
-        wait_async(s);
-    if (w.is != IO_WIRE_FAIL && w.is != IO_WIRE_EOF)
-        return;
-    s->broken = w.is == IO_WIRE_EOF ? RC(CLOSED) : w.why;
-    s->sent = 0;
-    buf_free(&s->out);
-}
-
-// ---- connecting and shaking hands
-
-static void tell_connected(struct io_stream *s, struct rc how)
-{
-    if (rc_ok(how))
-        s->state = IO_STREAM_OPEN;
-    else
-        over(s);
-    if (s->owner->connected)
-        s->owner->connected(s->arg, how);
-}
-
-static void connect_end(struct io_stream *s)
-{
-    int error = 0;
-    socklen_t len = sizeof error;
-    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len))
-        error = errno;
-    tell_connected(s, rc_errno(error));
-}
-
-static void tell_secured(struct io_stream *s, struct rc how)
-{
-    if (!s->facts)
-        s->facts = mem_new(sizeof *s->facts);
-    if (rc_ok(how))
-        io_tls_facts_read(s->ssl, s->check, s->facts);
-    else
-        io_tls_facts_failed(s->facts, how);
-    if (s->ssl)
-        SSL_set_app_data(s->ssl, NULL);
-    io_tls_check_free(s->check);
-    s->check = NULL;
-    if (rc_ok(how))
-        s->state = IO_STREAM_OPEN;
-    else
-        over(s);
-    if (s->owner->secured)
-        s->owner->secured(s->arg, how);
-}
-
-static void shake(struct io_stream *s)
-{
-    if (s->async)
-        return;
-    struct io_wire w = io_wire_shake(s);
-    s->blocked = w.is == IO_WIRE_WRITE;
-    if (w.is == IO_WIRE_ASYNC)
-        wait_async(s);
-    else if (w.is == IO_WIRE_DONE) {
-        s->more = io_wire_more(s);
-        tell_secured(s, RC(OK));
-    } else if (w.is == IO_WIRE_EOF || w.is == IO_WIRE_FAIL)
-        tell_secured(s, w.is == IO_WIRE_EOF ? RC(CLOSED) : w.why);
-}
-
-// Before a word of the handshake was said.
-static void shake_not(struct io_stream *s, struct rc why)
-{
-    s->tls_asked = false;
-    ERR_clear_error();
-    tell_secured(s, why);
-}
-
-static void shake_begin(struct io_stream *s)
-{
-    // A client's commands in clear text would be taken for protected ones; a
-    // server's replies are forgotten (RFC 3207 §4.2).
-    bool injected = !s->client && s->in.len;
-    buf_free(&s->in);
-    if (injected || s->eof) {
-        shake_not(s, injected ? RC(MALFORMED) : RC(CLOSED));
-        return;
-    }
-    if (!s->next || SSL_set_fd(s->next, s->fd) != 1) {
-        shake_not(s, RC(UNAVAILABLE));
-        return;
-    }
-    s->ssl = s->next;
-    s->next = NULL;
-    s->tls_asked = s->wrote = false;
-    s->state = IO_STREAM_SHAKING;
-    shake(s);
-}
-
-// ---- own close
-
-// Throws away what the peer sent; false: it has ended. Bounded: who sends faster than that is not
-// waited for.
-static bool discard(struct io_stream *s, bool *any)
-{
-    for (int i = 0; i < 16; i++) {
-        ssize_t n = recv(s->fd, io_loop_scratch(s->loop), IO_SCRATCH, MSG_DONTWAIT);
-        if (n <= 0)
-            return n < 0 && errno == EAGAIN;
-        *any = true;
-    }
-    return true;
-}
-
-static void linger(struct io_stream *s)
-{
-    bool begun = s->state == IO_STREAM_LINGERING, any = begun;
-    if (!discard(s, &any) || !any) {
-        tell_closed(s, RC(OK));
-        return;
-    }
-    if (begun)
-        return;
-    s->state = IO_STREAM_LINGERING;
-    (void)shutdown(s->fd, SHUT_WR);
-    io_timer_set(s->loop, &s->limit, (struct mono){io_now(s->loop).us + linger_us});
-}
-
-static void notify(struct io_stream *s)
-{
-    s->state = IO_STREAM_NOTIFYING;
-    struct io_wire w = io_wire_notify(s);
-    s->blocked = w.is == IO_WIRE_WRITE;
-    if (!s->blocked)
-        linger(s);
-}
-
-static void limit_reached(void *arg)
-{
-    struct io_stream *s = arg;
-    tell_closed(s, s->state == IO_STREAM_LINGERING ? RC(OK) : RC(TIMEOUT));
-}
-
-// ---- what comes next
-
-static int interest(const struct io_stream *s)
-{
-    switch (s->state) {
-    case IO_STREAM_CONNECTING:
-        return IO_WRITE;
-    case IO_STREAM_SHAKING:
-        return s->async ? 0 : s->blocked ? IO_WRITE : IO_READ;
-    case IO_STREAM_OPEN:
-        return (may_read(s) ? IO_READ : 0) | (s->blocked || s->stalled ? IO_WRITE : 0);
-    case IO_STREAM_NOTIFYING:
-        return IO_WRITE;
-    case IO_STREAM_LINGERING:
-        return IO_READ;
-    case IO_STREAM_OVER:
-        break;
-    }
-    return 0;
-}
-
-static void settle_close(struct io_stream *s)
-{
-    buf_free(&s->in);
-    if (s->state != IO_STREAM_OPEN || s->tls_asked)
-        tell_closed(s, RC(OK)); // there was nothing yet to close in order
-    else if (!rc_ok(s->fail) || !rc_ok(s->broken))
-        tell_closed(s, rc_ok(s->fail) ? s->broken : s->fail);
-    else if (!pending(s))
-        notify(s);
-    else if (!s->limit.node.place)
-        io_timer_set(s->loop, &s->limit, (struct mono){io_now(s->loop).us + leave_us});
-}
-
-// The peer ended the stream, or the network did.
-static void settle_end(struct io_stream *s)
-{
-    if (!rc_ok(s->broken) && rc_ok(s->fail)) {
-        take(s); // a server that refuses says why before it resets
-        if (s->freed)
-            return;
-        if (rc_ok(s->fail))
-            s->fail = s->broken;
-    }
-    if (!rc_ok(s->fail))
-        tell_closed(s, s->fail);
-    else if (s->eof && !s->paused && !s->again && !pending(s) && !s->closing)
-        tell_closed(s, RC(CLOSED));
-}
-
-static void settle_open(struct io_stream *s)
-{
-    if (s->tls_asked) {
-        if (!pending(s) && rc_ok(s->broken))
-            shake_begin(s);
-        else if (!rc_ok(s->broken))
-            shake_not(s, s->broken);
-        return;
-    }
-    if (s->wrote && !pending(s) && rc_ok(s->broken)) {
-        s->wrote = false;
-        if (s->owner->drained)
-            s->owner->drained(s->arg);
-        if (s->freed || s->closing)
-            return;
-    }
-    settle_end(s);
-}
-
-static bool has_work(const struct io_stream *s)
-{
-    if (s->closing && s->state < IO_STREAM_NOTIFYING)
-        return !s->limit.node.place;
-    if (s->state != IO_STREAM_OPEN || s->async)
-        return false;
-    return s->again || (s->tls_asked && !pending(s)) || (s->more && may_read(s)) ||
-           (pending(s) && !s->blocked) || (s->wrote && !pending(s));
-}
-
-static void settle(struct io_stream *s)
-{
-    if (s->freed)
-        return;
-    if (s->state == IO_STREAM_OPEN && !s->closing)
-        settle_open(s);
-    if (s->freed)
-        return;
-    if (s->closing && s->state < IO_STREAM_NOTIFYING)
-        settle_close(s);
-    if (s->freed || s->state == IO_STREAM_OVER)
-        return;
-    if (has_work(s))
-        wake(s);
-    io_watch_want(s->watch, interest(s));
-}
-
-static void leave(struct io_stream *s)
-{
-    s->depth--;
-    if (s->freed && s->depth == 0)
-        free(s);
-}
-
-static void open_ready(struct io_stream *s, int what)
-{
-    if ((what & IO_READ) || s->stalled)
-        take(s);
-    if (!s->freed && (what & IO_WRITE))
-        flush(s);
-}
-
-static void ready(void *arg, int what)
-{
-    struct io_stream *s = arg;
-    s->depth++;
-    switch (s->state) {
-    case IO_STREAM_CONNECTING:
-        connect_end(s);
-        break;
-    case IO_STREAM_OPEN:
-        open_ready(s, what);
-        break;
-    case IO_STREAM_SHAKING:
-        shake(s);
-        break;
-    case IO_STREAM_NOTIFYING:
-        notify(s);
-        break;
-    case IO_STREAM_LINGERING:
-        linger(s);
-        break;
-    case IO_STREAM_OVER:
-        break;
-    }
-    settle(s);
-    leave(s);
-}
-
-static void turn_end(void *arg)
-{
-    struct io_stream *s = arg;
-    s->depth++;
-    if (s->state == IO_STREAM_CONNECTING && !rc_ok(s->fail))
-        tell_connected(s, s->fail);
-    if (!s->freed && s->state == IO_STREAM_SHAKING)
-        shake(s);
-    if (!s->freed && s->state == IO_STREAM_OPEN) {
-        flush(s);
-        if (s->again)
-            offer(s);
-        if (!s->freed && s->more)
-            take(s);
-    }
-    settle(s);
-    leave(s);
-}
-
-static void async_ready(void *arg, int what)
-{
-    (void)what;
-    struct io_stream *s = arg;
-    io_watch_free(s->async);
-    s->async = NULL;
-    turn_end(s);
-}
-
-// ---- for the owner
 
 static struct io_stream *stream_new(struct io_loop *l, const struct io_stream_owner *owner,
                                     void *arg)
@@ -458,8 +14,8 @@ static struct io_stream *stream_new(struct io_loop *l, const struct io_stream_ow
     *s = (struct io_stream){.loop = l, .owner = owner, .arg = arg, .fd = -1};
     s->in = BUF(IO_STREAM_HOLD + IO_SCRATCH);
     s->out = BUF(IO_STREAM_WRITE_MAX);
-    s->work = (struct io_work){.run = turn_end, .arg = s};
-    s->limit = (struct io_timer){.fire = limit_reached, .arg = s};
+    s->work = (struct io_work){.run = io_stream_turn_end, .arg = s};
+    s->limit = (struct io_timer){.fire = io_stream_limit, .arg = s};
     return s;
 }
 
@@ -471,7 +27,7 @@ struct io_stream *io_stream_new(struct io_loop *l, int fd, const struct io_strea
     (void)ioctl(fd, FIONBIO, &on);
     s->fd = fd;
     s->state = IO_STREAM_OPEN;
-    s->watch = io_watch_new(l, fd, IO_READ, ready, s);
+    s->watch = io_watch_new(l, fd, IO_READ, io_stream_ready, s);
     return s;
 }
 
@@ -498,9 +54,9 @@ struct io_stream *io_stream_connect(struct io_loop *l, const struct io_endpoint 
     s->state = IO_STREAM_CONNECTING;
     s->fail = rc_errno(connect_begin(s, to, from));
     if (rc_ok(s->fail))
-        s->watch = io_watch_new(l, s->fd, IO_WRITE, ready, s);
+        s->watch = io_watch_new(l, s->fd, IO_WRITE, io_stream_ready, s);
     else
-        wake(s);
+        io_stream_poke(s);
     return s;
 }
 
@@ -508,7 +64,7 @@ void io_stream_free(struct io_stream *s)
 {
     if (!s)
         return;
-    over(s);
+    io_stream_over(s);
     SSL_free(s->ssl);
     SSL_free(s->next);
     io_tls_check_free(s->check);
@@ -540,7 +96,7 @@ struct buf *io_stream_out(struct io_stream *s)
 void io_stream_wake(struct io_stream *s)
 {
     if (takes_output(s)) {
-        wake(s);
+        io_stream_poke(s);
     } else if (!s->closing) {
         s->sent = 0;
         buf_free(&s->out);
@@ -551,24 +107,24 @@ struct rc io_stream_write(struct io_stream *s, struct span bytes)
 {
     if (!takes_output(s))
         return RC(OK);
-    if (bytes.len > IO_STREAM_WRITE_MAX - pending(s))
+    if (bytes.len > IO_STREAM_WRITE_MAX - io_stream_pending(s))
         return RC(FULL);
     if (s->out.len + bytes.len > IO_STREAM_WRITE_MAX)
         (void)io_stream_out(s);
     buf_put(&s->out, bytes);
-    wake(s);
+    io_stream_poke(s);
     return buf_state(&s->out);
 }
 
 void io_stream_flush(struct io_stream *s)
 {
-    flush(s);
-    wake(s);
+    io_stream_try(s);
+    io_stream_poke(s);
 }
 
 size_t io_stream_pending(const struct io_stream *s)
 {
-    return pending(s);
+    return s->out.len - s->sent;
 }
 
 struct span io_stream_unread(const struct io_stream *s)
@@ -579,7 +135,7 @@ struct span io_stream_unread(const struct io_stream *s)
 void io_stream_again(struct io_stream *s)
 {
     s->again = true;
-    wake(s);
+    io_stream_poke(s);
 }
 
 void io_stream_pause(struct io_stream *s, bool paused)
@@ -592,7 +148,7 @@ void io_stream_pause(struct io_stream *s, bool paused)
 void io_stream_close(struct io_stream *s)
 {
     s->closing = true;
-    wake(s);
+    io_stream_poke(s);
 }
 
 static void ask_tls(struct io_stream *s, SSL *ssl, bool client)
@@ -602,7 +158,7 @@ static void ask_tls(struct io_stream *s, SSL *ssl, bool client)
     s->next = ssl;
     s->client = client;
     s->tls_asked = true;
-    wake(s);
+    io_stream_poke(s);
 }
 
 void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t)

@@ -1,5 +1,5 @@
-// A stream's inside: io_stream.c decides, io_stream_wire.c talks to the socket
-// and to OpenSSL.
+// A stream's inside: io_stream.c is what owners call, io_stream_state.c decides
+// what comes next, io_stream_wire.c talks to the socket and to OpenSSL.
 #pragma once
 #include "io_loop_inner.h"
 #include "io_stream.h"
@@ -37,6 +37,14 @@ struct io_stream {
     bool more;                   // OpenSSL holds input that the socket will not tell of
     bool blocked, stalled;       // writing, reading waits until the socket is writable
 };
+
+// The ways in: a ready descriptor, the end of a turn, a limit of an own close.
+void io_stream_ready(void *arg, int what);
+void io_stream_turn_end(void *arg);
+void io_stream_limit(void *arg);
+void io_stream_poke(struct io_stream *s); // asks for a turn_end
+void io_stream_try(struct io_stream *s);  // writes what can be written; calls nobody back
+void io_stream_over(struct io_stream *s); // nothing will come of this socket any more
 
 enum io_wire_is {
     IO_WIRE_DONE,

@@ -23,12 +23,13 @@ static const struct {
     [IO_TLS_MODERN] = {TLS1_2_VERSION, 2, 0},
 };
 
-// A name as OpenSSL compares it: no trailing dot, which would match nothing.
+// A name as OpenSSL compares it: no trailing dot, which would match nothing, and
+// no leading one, which would match every name below.
 static bool name_copy(char to[NAME_ROOM], struct span name)
 {
     if (span_ends(name, SPAN(".")))
         name.len--;
-    return name.len && span_copy(to, NAME_ROOM, name);
+    return name.len && name.at[0] != '.' && span_copy(to, NAME_ROOM, name);
 }
 
 // False if no name came of it: then nothing may count as proved, for OpenSSL
@@ -54,8 +55,11 @@ static bool tlsa_add(SSL *ssl, const struct io_tlsa *t)
 static bool dane_set(SSL *ssl, const struct io_tls_want *want, struct io_tls_check *check)
 {
     char sni[NAME_ROOM];
-    if (SSL_dane_enable(ssl, name_copy(sni, want->sni) ? sni : "dane.invalid") != 1)
+    bool has_sni = name_copy(sni, want->sni);
+    if (SSL_dane_enable(ssl, has_sni ? sni : "dane.invalid") != 1)
         return false;
+    if (!has_sni) // it was set for us
+        SSL_set_tlsext_host_name(ssl, NULL);
     SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
     X509_VERIFY_PARAM *p = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set1_host(p, NULL, 0); // the SNI is no reference identifier by itself

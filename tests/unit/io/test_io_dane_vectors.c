@@ -149,12 +149,6 @@ static void vector(void **state)
     io_tls_check_free(check);
 }
 
-static void absent(void **state)
-{
-    (void)state;
-    skip();
-}
-
 static void blocks_free(void)
 {
     for (size_t i = 0; i < block_count; i++) {
@@ -169,8 +163,8 @@ int main(void)
     const char *folder = getenv("GELEIT_VECTORS");
     size_t n = file_read(folder ? folder : "", "danetest.in", text);
     if (n == 0) {
-        const struct CMUnitTest none[] = {cmocka_unit_test(absent)};
-        return cmocka_run_group_tests(none, NULL, NULL);
+        puts("1..0 # SKIP the vectors are not here");
+        return 0;
     }
     char path[4096];
     snprintf(path, sizeof path, "%s/dane-openssl/danetest.pem", folder);

@@ -566,9 +566,8 @@ static void over_ipv6(void **state)
     bool none = fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa);
     if (fd >= 0)
         close(fd);
-    if (none)
-        skip();
-    over(*state, "[::1]:0");
+    if (!none) // else a machine without IPv6
+        over(*state, "[::1]:0");
 }
 
 static void over_a_unix_socket(void **state)

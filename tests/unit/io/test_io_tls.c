@@ -254,6 +254,10 @@ static const struct row {
     {"PKIX suffix of the name", GOOD, .names = {"example.org"}, .pkix = true, .fault = IO_TLS_NAME},
     {"PKIX without a name", GOOD, .pkix = true, .fault = IO_TLS_NAME},
     {"PKIX with an empty name", GOOD, .names = {"."}, .pkix = true, .fault = IO_TLS_NAME},
+    {"PKIX with a leading dot", GOOD, .names = {".example.org"}, .pkix = true,
+     .fault = IO_TLS_NAME},
+    {"2 1 1 with a leading dot", GOOD, .tlsa = {{2, 1, 1, OF_CA}}, .names = {".example.org"},
+     .fault = IO_TLS_TLSA},
     {"PKIX second name", GOOD, .names = {"example.org", "mx1.example.org"}, .pkix = true,
      .pkix_ok = true, .matched = "mx1.example.org"},
     {"PKIX common name only", CN_ONLY, .names = {"mx1.example.org"}, .pkix = true,
@@ -389,17 +393,24 @@ static SSL_CTX *old_server(int version, enum who who)
 static const struct strong {
     const char *name;
     int version;
+    enum who who;
     enum io_tls_strength strength;
     const char *spoken; // NULL: no handshake
 } strongs[] = {
-    {"TLS 1.0, any", TLS1_VERSION, IO_TLS_ANY, "TLSv1"},
-    {"TLS 1.1, any", TLS1_1_VERSION, IO_TLS_ANY, "TLSv1.1"},
-    {"TLS 1.2, any", TLS1_2_VERSION, IO_TLS_ANY, "TLSv1.2"},
-    {"TLS 1.1, DANE", TLS1_1_VERSION, IO_TLS_DANE, NULL},
-    {"TLS 1.2, DANE", TLS1_2_VERSION, IO_TLS_DANE, "TLSv1.2"},
-    {"TLS 1.1, modern", TLS1_1_VERSION, IO_TLS_MODERN, NULL},
-    {"TLS 1.2, modern", TLS1_2_VERSION, IO_TLS_MODERN, "TLSv1.2"},
-    {"TLS 1.3, modern", TLS1_3_VERSION, IO_TLS_MODERN, "TLSv1.3"},
+    {"TLS 1.0, any", TLS1_VERSION, GOOD, IO_TLS_ANY, "TLSv1"},
+    {"TLS 1.1, any", TLS1_1_VERSION, GOOD, IO_TLS_ANY, "TLSv1.1"},
+    {"TLS 1.2, any", TLS1_2_VERSION, GOOD, IO_TLS_ANY, "TLSv1.2"},
+    {"TLS 1.1, DANE", TLS1_1_VERSION, GOOD, IO_TLS_DANE, NULL},
+    {"TLS 1.2, DANE", TLS1_2_VERSION, GOOD, IO_TLS_DANE, "TLSv1.2"},
+    {"TLS 1.1, modern", TLS1_1_VERSION, GOOD, IO_TLS_MODERN, NULL},
+    {"TLS 1.2, modern", TLS1_2_VERSION, GOOD, IO_TLS_MODERN, "TLSv1.2"},
+    {"TLS 1.3, modern", TLS1_3_VERSION, GOOD, IO_TLS_MODERN, "TLSv1.3"},
+    {"TLS 1.0 and RSA-1024, any", TLS1_VERSION, SMALL, IO_TLS_ANY, "TLSv1"},
+    {"TLS 1.1 and RSA-1024, any", TLS1_1_VERSION, SMALL, IO_TLS_ANY, "TLSv1.1"},
+    {"TLS 1.2 and RSA-1024, DANE", TLS1_2_VERSION, SMALL, IO_TLS_DANE, "TLSv1.2"},
+    {"TLS 1.3 and RSA-1024, DANE", TLS1_3_VERSION, SMALL, IO_TLS_DANE, "TLSv1.3"},
+    {"TLS 1.2 and RSA-1024, modern", TLS1_2_VERSION, SMALL, IO_TLS_MODERN, "TLSv1.2"},
+    {"TLS 1.3 and RSA-1024, modern", TLS1_3_VERSION, SMALL, IO_TLS_MODERN, "TLSv1.3"},
 };
 
 static void strength(void **state)
@@ -407,7 +418,7 @@ static void strength(void **state)
     const struct strong *row = *state;
     struct talk t;
     talk_begin(&t, false);
-    struct io_tls_server server = {old_server(row->version, GOOD)};
+    struct io_tls_server server = {old_server(row->version, row->who)};
     shake(&t, &server,
           &(struct io_tls_want){.sni = SPAN("mx1.example.org"), .strength = row->strength});
     assert_int_equal(rc_ok(t.a.how), row->spoken != NULL);
@@ -447,6 +458,39 @@ static void server_versions(void **state)
             assert_string_equal(t.b.facts.certificate, "");
         }
         SSL_CTX_free(old.ctx);
+        io_tls_server_free(server);
+        talk_end(&t);
+    }
+}
+
+static char sni_seen[256];
+static int sni_look(SSL *ssl, int *alert, void *arg)
+{
+    (void)alert, (void)arg;
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    snprintf(sni_seen, sizeof sni_seen, "%s", name ? name : "(none)");
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void the_server_name_is_what_was_asked_for(void **state)
+{
+    (void)state;
+    static const struct row row = {.who = GOOD, .tlsa = {{3, 1, 1, OF_LEAF}}};
+    static const char *const cases[][2] = {{"mx1.example.org", "mx1.example.org"},
+                                           {"mx1.example.org.", "mx1.example.org"},
+                                           {"", "(none)"}};
+    for (size_t i = 0; i < 6; i++) {
+        struct talk t;
+        struct asked a;
+        struct io_tls_server *server = server_of(GOOD, true);
+        SSL_CTX_set_tlsext_servername_callback(server->ctx, sni_look);
+        talk_begin(&t, false);
+        ask(&a, &row);
+        a.want.sni = span_str(cases[i % 3][0]);
+        a.want.tlsa_count = i / 3;
+        shake(&t, server, &a.want);
+        assert_string_equal(sni_seen, cases[i % 3][1]);
+        assert_int_equal(t.a.facts.dane, i / 3);
         io_tls_server_free(server);
         talk_end(&t);
     }
@@ -701,8 +745,6 @@ static int wait_in_job(SSL *ssl, void *arg)
 static void an_asynchronous_key_is_waited_for(void **state)
 {
     (void)state;
-    if (IO_TEST_ASAN)
-        skip(); // other stacks confuse it
     struct talk t;
     talk_begin(&t, false);
     io_test_pair(async_fds);
@@ -774,8 +816,6 @@ static void contexts_say_what_is_wrong(void **state)
 static void an_idle_session_is_small(void **state)
 {
     (void)state;
-    if (IO_TEST_ASAN)
-        skip();
     enum { N = 50 };
     static struct talk t[N];
     struct io_tls_server *server = server_of(GOOD, true);
@@ -801,6 +841,7 @@ int main(void)
     enum { ROWS = sizeof rows / sizeof *rows, STRONGS = sizeof strongs / sizeof *strongs };
     const struct CMUnitTest single[] = {
         cmocka_unit_test(server_versions),
+        cmocka_unit_test(the_server_name_is_what_was_asked_for),
         cmocka_unit_test(resumption_never_skips_verification),
         cmocka_unit_test(clear_text_before_a_server_handshake_is_refused),
         cmocka_unit_test(a_command_behind_starttls_is_no_handshake),
@@ -812,8 +853,9 @@ int main(void)
         cmocka_unit_test(a_pause_under_tls_loses_nothing),
         cmocka_unit_test(a_close_says_close_notify),
         cmocka_unit_test(a_server_context_can_go_before_its_sessions),
-        cmocka_unit_test(an_asynchronous_key_is_waited_for),
         cmocka_unit_test(contexts_say_what_is_wrong),
+        // Not under AddressSanitizer, which other stacks confuse and which counts otherwise:
+        cmocka_unit_test(an_asynchronous_key_is_waited_for),
         cmocka_unit_test(an_idle_session_is_small),
     };
     enum { SINGLE = sizeof single / sizeof *single };
@@ -825,7 +867,7 @@ int main(void)
     for (size_t i = 0; i < STRONGS; i++)
         tests[n++] = (struct CMUnitTest){strongs[i].name, strength, NULL, NULL,
                                          (void *)(uintptr_t)&strongs[i]};
-    for (size_t i = 0; i < SINGLE; i++)
+    for (size_t i = 0; i < SINGLE - (IO_TEST_ASAN ? 2 : 0); i++)
         tests[n++] = single[i];
     return _cmocka_run_group_tests("tls", tests, n, world_new, world_free);
 }
