@@ -193,7 +193,6 @@ static bool run_ask(struct smtp_server *s, struct span *in, struct smtp_server_s
         return true;
     *step = (struct smtp_server_step){.kind = s->question, .address = s->asked};
     s->state = STATE_WAIT;
-    s->ticked = false;
     return true;
 }
 
@@ -358,11 +357,11 @@ static bool ours_to_move(const struct smtp_server *s)
 
 struct mono smtp_server_deadline(const struct smtp_server *s)
 {
+    if (ours_to_move(s))
+        return MONO_NEVER;
     bool data = s->state == STATE_DATA || s->state == STATE_SWALLOW;
     int64_t patience = s->since.us + (data ? s->conf->data_us : s->conf->command_us);
     int64_t session = s->begun.us + s->conf->session_us;
-    if (ours_to_move(s))
-        return MONO_NEVER;
     return (struct mono){patience < session ? patience : session};
 }
 

@@ -18,7 +18,7 @@ static const struct {
 } exceptions[] = {
     {"bad_rcpt_to.cmy", "500", "501", "an argument that is wrong is 501 (RFC 5321 §4.2.4)"},
     {"bad_rcpt_to.cmy", "550", "553", "a recipient's mailbox name is 553 (RFC 6531 §3.5)"},
-    {"line_too_long.cmy", "554", "500", "RFC 5321 §4.5.3.1.9 says 500"},
+    {"line_too_long.cmy", "554", "500", "RFC 5321 §4.2.2 says 500"},
 };
 
 struct dialog {
