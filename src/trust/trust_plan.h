@@ -51,9 +51,14 @@ const char *trust_result_type_text(enum trust_result_type t); // "starttls-not-s
 
 struct trust_tlsa {
     uint8_t usage, selector, matching;
-    bool usable; // 2 or 3, selector 0 or 1, matching 0 to 2 with data of its length
+    // Usage 2 or 3, selector 0 or 1, matching 0 to 2 with data of its form, and
+    // no stronger digest beside it (RFC 7671 §9): only these go to the handshake.
+    bool usable;
+    bool short_rdata; // shorter than any TLSA: `data` is empty
     struct span data;
 };
+// "3 1 1 0123…", the form of explain, records and TLS-RPT's policy-string.
+void trust_tlsa_put(struct buf *b, const struct trust_tlsa *t);
 
 enum trust_decision { TRUST_DELIVER, TRUST_DEFER, TRUST_FAIL, TRUST_DECISIONS };
 const char *trust_decision_text(enum trust_decision d); // "deliver"
@@ -67,22 +72,32 @@ struct trust_host {
     uint16_t port;
     size_t address_count; // IPv6 and IPv4 in the order to try them
     struct dns_address *addresses;
+    bool addresses_asked; // false: a literal route, or left out before it was asked
     enum dns_standing address_dnssec;
     bool tlsa_asked;
     enum dns_standing tlsa_dnssec; // when asked
     size_t tlsa_count;
     struct trust_tlsa *tlsa;
-    struct dns_name tlsa_base; // the name whose TLSA record counts; SNI (RFC 7672 §2.2.3)
+    // The name whose TLSA record counts, else the host's: SNI (RFC 7672 §2.2.3,
+    // RFC 8461 §7.1). Root for a literal address: no SNI.
+    struct dns_name tlsa_base;
     enum trust_requirement requirement;
-    // What the handshake is to look at: DANE records, and names for DANE-TA
-    // and PKIX. `also_sts`: the STS rules apply beside (TRAPS MTA-STS 8).
+    // UNUSABLE: whether no try later can change it, and the enhanced code.
+    bool for_good;
+    const char *status; // NULL where usable
+    // What TLS-RPT has to hear of the host without any connection; OK: nothing.
+    enum trust_result_type result;
+    // What the handshake is to look at: usable TLSA records where `requirement`
+    // is DANE or LOCAL_DANE_ONLY, and the names for DANE-TA and PKIX.
     size_t name_count;
     struct dns_name names[TRUST_NAMES_MAX];
-    bool name_protected; // the host name came by secure MX, or a matching enforce policy
-    bool sts_testing;    // verify as STS would, count, but do not enforce
-    bool sts_mismatch;   // not in the policy's mx list (testing: used all the same)
-    struct span pin;     // LOCAL_PINNED: SHA-256 of the SPKI, 32 bytes
-    struct span reason;  // one sentence, with the RFC section
+    // The host name came by secure MX, a matching enforce policy or the
+    // operator, or it is the domain's own.
+    bool name_protected;
+    bool sts_testing;   // verify as STS would, count, but do not enforce
+    bool sts_mismatch;  // not in the policy's mx list (testing: used all the same)
+    struct span pin;    // LOCAL_PINNED: SHA-256 of the SPKI, 32 bytes
+    struct span reason; // one sentence, with the RFC section
 };
 
 enum trust_sts_state {
@@ -99,21 +114,25 @@ enum trust_sts_source {
     TRUST_STS_LAST_GOOD
 };
 
+// What holds of MTA-STS for this delivery, and where it is from.
+struct trust_sts_held {
+    enum trust_sts_state state;
+    enum trust_sts_source source;
+    char id[STS_ID_MAX + 1];
+    struct trust_sts_policy policy;
+    struct span error;                  // .at NULL: none
+    enum trust_result_type result_type; // for TLS-RPT; OK: nothing to report
+};
+
 struct trust_plan {
     struct dns_name domain;
     enum trust_decision decision;
     struct span reason; // one sentence
     const char *status; // enhanced code where the decision is not DELIVER: "4.7.5", "5.1.10"
+    bool mx_asked;      // false: the route leads past the MX
     enum dns_standing mx_dnssec;
     bool requiretls; // for such a message: the next server must offer REQUIRETLS
-    struct {
-        enum trust_sts_state state;
-        enum trust_sts_source source;
-        char id[STS_ID_MAX + 1];
-        struct trust_sts_policy policy;
-        struct span error;                  // .at NULL: none
-        enum trust_result_type result_type; // for TLS-RPT; OK: nothing to report
-    } sts;
+    struct trust_sts_held sts;
     size_t tlsrpt_count;
     struct span *tlsrpt; // rua URIs of _smtp._tls (RFC 8460 §3)
     size_t host_count;
@@ -145,6 +164,9 @@ struct trust_request {
     uint16_t port;   // 25; tests may move it
     uint64_t seed;   // order among equal preferences (RFC 5321 §5.1)
     struct wall now; // for the age of stored policies
+    // Only the MTA-STS part runs, and fetches even if the id is unchanged: the
+    // refresh before expiry (RFC 8461 §3.3). The plan has no hosts.
+    bool sts_refresh;
 };
 
 enum trust_ask {
@@ -165,7 +187,10 @@ struct trust_planner_step {
 };
 
 struct trust_planner;
-// Everything the planner and its plan hold lives in `a` (ceiling: 1 MiB is ample).
+// Everything the planner and its plan hold lives in `a` (ceiling: 1 MiB is
+// ample); answers are copied. `r` is copied, what it points to is borrowed as
+// long as the planner works. NULL: no room in `a`. Every question is answered
+// before DONE, so the order of answers does not change the plan.
 struct trust_planner *trust_planner_new(const struct trust_request *r, struct arena *a);
 struct trust_planner_step trust_planner_next(struct trust_planner *p);
 void trust_planner_dns(struct trust_planner *p, unsigned ticket, const struct dns_answer *answer);
@@ -179,3 +204,7 @@ const struct trust_plan *trust_planner_plan(const struct trust_planner *p);
 // The plan as the one JSON document of SPEC.md (explain --json): the byte form
 // of the decision record. Equal plans give equal bytes.
 void trust_plan_put_json(struct buf *b, const struct trust_plan *plan);
+// The same with what was seen of the hosts (explain --probe): probes[i] is one
+// JSON value for hosts[i] (trust_session_put_json() makes them), .at NULL: null.
+void trust_plan_put_json_probed(struct buf *b, const struct trust_plan *plan,
+                                const struct span *probes);

@@ -21,32 +21,39 @@ enum trust_stage {
     TRUST_AT_CAPABLE,   // EHLO answered in the clear: `starttls`
     TRUST_AT_NO_TLS,    // STARTTLS was offered and then refused
     TRUST_AT_HANDSHAKE, // handshake over: `ok`, and if so `verified`, `failure`
-    TRUST_AT_SECURED,   // EHLO answered inside TLS: `requiretls`
+    TRUST_AT_SECURED,   // EHLO answered inside TLS: `requiretls`, and again `verified`, `failure`
+    TRUST_STAGES
 };
 struct trust_seen {
     enum trust_stage stage;
     bool ok, starttls, requiretls;
-    enum trust_verified verified;   // what the certificate proved
+    enum trust_verified verified;   // what the certificate proved of what the host calls for
     enum trust_result_type failure; // why it did not, or why the handshake failed
     struct span detail;             // for people
 };
 
 enum trust_verdict {
     TRUST_GO_STARTTLS, // say STARTTLS
+    TRUST_GO_EHLO,     // handshake good enough: EHLO inside TLS, then ask AT_SECURED
     TRUST_GO_TALK,     // deliver on this connection
     TRUST_GO_CLEAR,    // opportunistic TLS failed: the same address again, in the clear
     TRUST_GO_NEXT,     // leave this one, ask trust_walk_next()
+    TRUST_VERDICTS
 };
 
 // The table behind it, pure, for tests to sweep: the row's verdict, with the
 // TLS-RPT result type and the sentence that goes into the record.
 struct trust_ruling {
     enum trust_verdict verdict;
+    // For TLS-RPT, of the last ruling of a connection: the whole session's. What
+    // ended before STARTTLS could be seen, and a retry in the clear, whose
+    // handshake was counted before, are not counted at all.
     enum trust_result_type result;
     bool permanent;     // no try later can change it (REQUIRETLS not offered)
     const char *status; // enhanced code of the failure; NULL: none
     const char *rule;   // one sentence, with the RFC section
 };
+// `retry_in_clear`: this connection is the one after TRUST_GO_CLEAR.
 struct trust_ruling trust_rule(const struct trust_host *host, const struct trust_need *need,
                                bool retry_in_clear, const struct trust_seen *seen);
 
@@ -63,6 +70,7 @@ struct trust_walk {
     unsigned connections; // tried so far, at most `ceiling`
     unsigned ceiling;
     bool clear_next, begun;
+    bool ended;          // no host is left
     bool permanent_only; // every host failed for good
     const char *status;  // of the last failure
     struct buf *why;     // sentence of the last failure; owned by the caller
