@@ -70,18 +70,19 @@ struct trust_planner *trust_planner_new(const struct trust_request *r, struct ar
 static const struct {
     enum trust_ask kind;
     enum dns_type type;
+    void (*answer)(struct trust_planner *p, size_t host, const struct dns_answer *a);
     const char *prefix; // of the next hop's name
 } table[PLAN_WHATS] = {
-    [PLAN_MX] = {TRUST_ASK_DNS, DNS_MX, NULL},
-    [PLAN_STS_TXT] = {TRUST_ASK_DNS, DNS_TXT, "_mta-sts."},
-    [PLAN_RPT_TXT] = {TRUST_ASK_DNS, DNS_TXT, "_smtp._tls."},
+    [PLAN_MX] = {TRUST_ASK_DNS, DNS_MX, planner_mx, NULL},
+    [PLAN_STS_TXT] = {TRUST_ASK_DNS, DNS_TXT, planner_sts_txt, "_mta-sts."},
+    [PLAN_RPT_TXT] = {TRUST_ASK_DNS, DNS_TXT, planner_rpt_txt, "_smtp._tls."},
     [PLAN_STORED] = {TRUST_ASK_STORED},
     [PLAN_FETCH] = {TRUST_ASK_FETCH},
     [PLAN_SAVE] = {TRUST_ASK_SAVE},
-    [PLAN_AAAA] = {TRUST_ASK_DNS, DNS_AAAA, NULL},
-    [PLAN_A] = {TRUST_ASK_DNS, DNS_A, NULL},
-    [PLAN_CNAME] = {TRUST_ASK_DNS, DNS_CNAME, NULL},
-    [PLAN_TLSA] = {TRUST_ASK_DNS, DNS_TLSA, NULL},
+    [PLAN_AAAA] = {TRUST_ASK_DNS, DNS_AAAA, planner_host_aaaa, NULL},
+    [PLAN_A] = {TRUST_ASK_DNS, DNS_A, planner_host_a, NULL},
+    [PLAN_CNAME] = {TRUST_ASK_DNS, DNS_CNAME, planner_dane_cname, NULL},
+    [PLAN_TLSA] = {TRUST_ASK_DNS, DNS_TLSA, planner_dane_tlsa, NULL},
 };
 
 static struct dns_name name_asked(const struct trust_planner *p, const struct planner_ask *ask)
@@ -145,37 +146,6 @@ static struct dns_answer believed(const struct dns_answer *a)
                                .why = a->why};
 }
 
-static void hand_on(struct trust_planner *p, const struct planner_ask *ask,
-                    const struct dns_answer *a)
-{
-    switch ((enum planner_what)ask->what) {
-    case PLAN_MX:
-        planner_mx(p, a);
-        return;
-    case PLAN_STS_TXT:
-        planner_sts_txt(p, a);
-        return;
-    case PLAN_RPT_TXT:
-        planner_rpt_txt(p, a);
-        return;
-    case PLAN_AAAA:
-    case PLAN_A:
-        planner_host_addresses(p, ask->host, ask->what == PLAN_A, a);
-        return;
-    case PLAN_CNAME:
-        planner_dane_cname(p, ask->host, a);
-        return;
-    case PLAN_TLSA:
-        planner_dane_tlsa(p, ask->host, a);
-        return;
-    case PLAN_STORED:
-    case PLAN_FETCH:
-    case PLAN_SAVE:
-    case PLAN_WHATS:
-        return;
-    }
-}
-
 void trust_planner_dns(struct trust_planner *p, unsigned ticket, const struct dns_answer *answer)
 {
     const struct planner_ask *ask = take_ticket(p, ticket, TRUST_ASK_DNS);
@@ -184,7 +154,7 @@ void trust_planner_dns(struct trust_planner *p, unsigned ticket, const struct dn
     struct dns_answer a = believed(answer);
     if (a.ttl < p->plan.ttl)
         p->plan.ttl = a.ttl;
-    hand_on(p, ask, &a);
+    table[ask->what].answer(p, ask->host, &a);
 }
 
 void trust_planner_stored(struct trust_planner *p, unsigned ticket,

@@ -99,18 +99,18 @@ void planner_verdict(struct trust_planner *p, enum trust_decision d, const char 
                      const char *phrase, struct span why);
 
 void planner_sts_begin(struct trust_planner *p);
-void planner_sts_txt(struct trust_planner *p, const struct dns_answer *a);
-void planner_rpt_txt(struct trust_planner *p, const struct dns_answer *a);
+void planner_sts_txt(struct trust_planner *p, size_t host, const struct dns_answer *a);
+void planner_rpt_txt(struct trust_planner *p, size_t host, const struct dns_answer *a);
 void planner_sts_wants(struct trust_planner *p, enum trust_keeper_wants w);
 
 void planner_hosts_begin(struct trust_planner *p); // MX, or the route
-void planner_mx(struct trust_planner *p, const struct dns_answer *a);
+void planner_mx(struct trust_planner *p, size_t host, const struct dns_answer *a);
 // Ourselves and whoever is no better placed (RFC 5321 §5.1).
 void planner_mx_drop_self(struct trust_planner *p);
 
 void planner_host_begin(struct trust_planner *p, size_t host);
-void planner_host_addresses(struct trust_planner *p, size_t host, unsigned family,
-                            const struct dns_answer *a);
+void planner_host_aaaa(struct trust_planner *p, size_t host, const struct dns_answer *a);
+void planner_host_a(struct trust_planner *p, size_t host, const struct dns_answer *a);
 
 void planner_dane_begin(struct trust_planner *p, size_t host);
 void planner_dane_cname(struct trust_planner *p, size_t host, const struct dns_answer *a);

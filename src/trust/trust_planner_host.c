@@ -20,8 +20,8 @@ void planner_host_begin(struct trust_planner *p, size_t host)
         finish(p, host);
 }
 
-void planner_host_addresses(struct trust_planner *p, size_t host, unsigned family,
-                            const struct dns_answer *a)
+static void take_addresses(struct trust_planner *p, size_t host, unsigned family,
+                           const struct dns_answer *a)
 {
     struct planner_host *h = &p->hosts[host];
     struct planner_family *f = &h->family[family];
@@ -39,6 +39,16 @@ void planner_host_addresses(struct trust_planner *p, size_t host, unsigned famil
         f->why = planner_keep(p, span_first(a->why, 512));
     if (!h->family[V6].due && !h->family[V4].due)
         finish(p, host);
+}
+
+void planner_host_aaaa(struct trust_planner *p, size_t host, const struct dns_answer *a)
+{
+    take_addresses(p, host, V6, a);
+}
+
+void planner_host_a(struct trust_planner *p, size_t host, const struct dns_answer *a)
+{
+    take_addresses(p, host, V4, a);
 }
 
 // In turns, IPv6 first: where one family leads nowhere the other comes soon.

@@ -147,8 +147,9 @@ static void listed_mx(struct trust_planner *p, const struct dns_answer *a)
     begin_hosts(p);
 }
 
-void planner_mx(struct trust_planner *p, const struct dns_answer *a)
+void planner_mx(struct trust_planner *p, size_t host, const struct dns_answer *a)
 {
+    (void)host;
     p->plan.mx_dnssec = a->standing;
     if (planner_is_bad(a)) {
         bool bogus = a->standing == DNS_BOGUS;

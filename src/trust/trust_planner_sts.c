@@ -2,14 +2,15 @@
 #include "trust_tlsrpt.h"
 
 static void ask_txt(struct trust_planner *p, enum planner_what what, const char *prefix,
-                    void (*on_answer)(struct trust_planner *p, const struct dns_answer *a))
+                    void (*on_answer)(struct trust_planner *p, size_t host,
+                                      const struct dns_answer *a))
 {
     static const struct dns_answer nothing = {.standing = DNS_INSECURE, .presence = DNS_NXDOMAIN};
     struct dns_name name;
     if (dns_name_prepend(&name, span_str(prefix), &p->nexthop))
         planner_ask(p, what, 0);
     else // no such name can exist
-        on_answer(p, &nothing);
+        on_answer(p, 0, &nothing);
 }
 
 void planner_sts_begin(struct trust_planner *p)
@@ -26,18 +27,21 @@ void planner_sts_begin(struct trust_planner *p)
 
 void planner_sts_wants(struct trust_planner *p, enum trust_keeper_wants w)
 {
+    p->full = p->full || p->keeper.no_room;
     if (w == TRUST_KEEPER_FETCH)
         planner_ask(p, PLAN_FETCH, 0);
     if (w == TRUST_KEEPER_OVER && p->keeper.save)
         planner_ask(p, PLAN_SAVE, 0);
 }
 
-void planner_sts_txt(struct trust_planner *p, const struct dns_answer *a)
+void planner_sts_txt(struct trust_planner *p, size_t host, const struct dns_answer *a)
 {
+    (void)host;
     planner_sts_wants(p, trust_keeper_txt(&p->keeper, a));
 }
 
-void planner_rpt_txt(struct trust_planner *p, const struct dns_answer *a)
+void planner_rpt_txt(struct trust_planner *p, size_t host, const struct dns_answer *a)
 {
+    (void)host;
     p->plan.tlsrpt_count = trust_tlsrpt_record(a, p->arena, &p->plan.tlsrpt);
 }

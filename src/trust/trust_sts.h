@@ -28,7 +28,9 @@ struct trust_sts_policy {
 bool trust_sts_record(const struct dns_answer *txt, char id[static STS_ID_MAX + 1]);
 
 // §3.2. NULL: valid; else one sentence that says what is wrong with the file.
+// (trust_sts_no_room, compared by address: the file may be right, `a` is full.)
 const char *trust_sts_parse(struct trust_sts_policy *out, struct span file, struct arena *a);
+extern const char trust_sts_no_room[];
 bool trust_sts_match(const struct trust_sts_policy *p, const struct dns_name *mx);
 
 // A policy as it is kept: the file itself, so that nothing is lost by parsing.

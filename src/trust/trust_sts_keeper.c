@@ -78,13 +78,22 @@ enum trust_keeper_wants trust_keeper_txt(struct trust_keeper *k, const struct dn
     return weigh(k);
 }
 
+// NULL: read. A policy is never lost because memory is: that would be a downgrade.
+static const char *read_policy(struct trust_keeper *k, struct trust_sts_policy *policy,
+                               struct span file)
+{
+    const char *wrong = trust_sts_parse(policy, file, k->arena);
+    k->no_room = k->no_room || wrong == trust_sts_no_room;
+    return wrong;
+}
+
 enum trust_keeper_wants trust_keeper_stored(struct trust_keeper *k,
                                             const struct trust_sts_stored *stored)
 {
     k->stored_in = true;
     // max_age 0 expires at once: strictly later than now is unexpired.
     if (stored && stored->expires.us > k->now.us && trust_sts_is_id(span_str(stored->id)) &&
-        !trust_sts_parse(&k->live_policy, stored->file, k->arena)) {
+        !read_policy(k, &k->live_policy, stored->file)) {
         k->live = span_copy(k->live_id, sizeof k->live_id, span_str(stored->id));
         k->live_until = stored->expires;
     }
@@ -116,7 +125,7 @@ enum trust_keeper_wants trust_keeper_fetched(struct trust_keeper *k,
     struct trust_sts_policy policy;
     enum trust_fetch_result r = fetched->result;
     bool came = r == TRUST_FETCH_OK;
-    const char *wrong = came ? trust_sts_parse(&policy, fetched->file, k->arena) : NULL;
+    const char *wrong = came ? read_policy(k, &policy, fetched->file) : NULL;
     if (came && !wrong) {
         hold(k, &policy, k->id, TRUST_STS_FETCHED);
         k->live_until = (struct wall){k->now.us + SECONDS(policy.max_age)};

@@ -18,7 +18,8 @@ struct trust_keeper {
     struct trust_sts_policy live_policy;
     struct wall live_until;
     struct trust_sts_held *held; // the result
-    bool save;                   // and `fresh` is to be kept
+    bool no_room; // a policy could not be read for want of memory: nothing can be said
+    bool save;    // and `fresh` is to be kept
     struct trust_sts_stored fresh;
 };
 

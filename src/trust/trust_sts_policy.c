@@ -12,6 +12,8 @@ const char *trust_sts_mode_text(enum trust_sts_mode m)
     return modes[m];
 }
 
+const char trust_sts_no_room[] = "There is no room left to read the policy.";
+
 struct reader {
     struct trust_sts_policy *policy;
     bool version, mode, max_age;
@@ -146,7 +148,7 @@ const char *trust_sts_parse(struct trust_sts_policy *out, struct span file, stru
     struct reader r = {.policy = out, .room = count_mx(file)};
     out->mx = arena_alloc(a, (r.room ? r.room : 1) * sizeof *out->mx);
     if (!out->mx)
-        return "There is no room left to read the policy.";
+        return trust_sts_no_room;
     while (file.at) {
         struct span line = next_line(&file);
         const char *wrong = line.len ? read_line(&r, line) : NULL;

@@ -1,6 +1,8 @@
 // Which hosts a domain has: RFC 5321 §5.1, RFC 7505, TRAPS DANE 1, 7, 16.
 #include "trust_zone.h"
 
+#include <time.h>
+
 #define ONE(name, address) name " A i " address "\n"
 
 static struct dns_name own_name;
@@ -323,23 +325,17 @@ static void unanswered_waits(void **state)
     arena_free(&r.answers);
 }
 
-// A plan that finds no room defers, and says so.
-static void small_arenas(void **state)
+// A plan that finds no room defers, and never forgets a policy for want of it.
+static void small_arena(const struct scene *s, enum trust_requirement want)
 {
-    (void)state;
-    static const struct scene s = {
-        .zone = "example.org MX s 10 a.example.org\na.example.org A s "
-                "192.0.2.1\n_25._tcp.a.example.org TLSA s 3 1 1 #32\n_mta-sts.example.org TXT s "
-                "v=STSv1; id=a;\n",
-        .fetch = "version: STSv1\nmode: enforce\nmx: a.example.org\nmax_age: 1000\n"};
     unsigned delivered = 0;
     for (size_t room = 0; room < 40000; room += 64) {
-        struct scene_run r = {.s = &s, .arena = ARENA(room), .answers = ARENA(8 << 20)};
-        struct trust_request req = scene_request(&s);
+        struct scene_run r = {.s = s, .arena = ARENA(room), .answers = ARENA(8 << 20)};
+        struct trust_request req = scene_request(s);
         r.p = trust_planner_new(&req, &r.arena);
         const struct trust_plan *p = r.p ? scene_drive(&r, 0) : NULL;
         if (p && p->decision == TRUST_DELIVER) {
-            assert_int_equal(p->hosts[0].requirement, TRUST_REQ_DANE);
+            assert_int_equal(p->hosts[0].requirement, want);
             delivered++;
         } else if (p)
             assert_int_equal(p->decision, TRUST_DEFER);
@@ -349,12 +345,76 @@ static void small_arenas(void **state)
     assert_true(delivered > 100);
 }
 
+#define ENFORCE "version: STSv1\nmode: enforce\nmx: a.example.org\nmax_age: 1000\n"
+#define HOST_A  "example.org MX s 10 a.example.org\na.example.org A s 192.0.2.1\n"
+
+static void small_arena_dane(void **state)
+{
+    static const struct scene s = {.zone = HOST_A "_25._tcp.a.example.org TLSA s 3 1 1 #32\n"};
+    (void)state;
+    small_arena(&s, TRUST_REQ_DANE);
+}
+
+static void small_arena_fetched(void **state)
+{
+    static const struct scene s = {.zone = HOST_A "_mta-sts.example.org TXT s v=STSv1; id=a;\n",
+                                   .fetch = ENFORCE};
+    (void)state;
+    small_arena(&s, TRUST_REQ_STS);
+}
+
+static void small_arena_stored(void **state)
+{
+    static const struct scene s = {.zone = HOST_A, .stored = ENFORCE};
+    (void)state;
+    small_arena(&s, TRUST_REQ_STS);
+}
+
+// What a plan costs; GELEIT_BENCH=1 prints it.
+static void bench(void **state)
+{
+    static const struct scene s = {.zone = HOST_A "_25._tcp.a.example.org TLSA s 3 1 1 #32\n"};
+    (void)state;
+    bool print = getenv("GELEIT_BENCH");
+    unsigned rounds = print ? 200000 : 10;
+    struct dns_record records[DNS_TLSA + 1] = {{0}};
+    records[DNS_MX].name = name_of("a.example.org");
+    records[DNS_TLSA] = (struct dns_record){
+        .usage = 3, .selector = 1, .matching = 1, .data = SPAN("0123456789abcdef0123456789abcdef")};
+    struct trust_request req = scene_request(&s);
+    clock_t start = clock();
+    for (unsigned i = 0; i < rounds; i++) {
+        struct arena arena = ARENA(1 << 20);
+        struct trust_planner *p = trust_planner_new(&req, &arena);
+        for (struct trust_planner_step t; (t = trust_planner_next(p)).kind != TRUST_ASK_DONE;) {
+            enum dns_type q = t.question.type;
+            struct dns_answer a = {.standing = DNS_SECURE, .presence = DNS_NODATA, .ttl = 60};
+            if (q == DNS_MX || q == DNS_A || q == DNS_TLSA)
+                a = (struct dns_answer){.standing = DNS_SECURE,
+                                        .presence = DNS_DATA,
+                                        .ttl = 60,
+                                        .count = 1,
+                                        .records = &records[q]};
+            if (t.kind == TRUST_ASK_STORED)
+                trust_planner_stored(p, t.ticket, NULL);
+            if (t.kind == TRUST_ASK_DNS)
+                trust_planner_dns(p, t.ticket, &a);
+        }
+        assert_int_equal(trust_planner_plan(p)->hosts[0].requirement, TRUST_REQ_DANE);
+        arena_free(&arena);
+    }
+    double us = (double)(clock() - start) * 1e6 / CLOCKS_PER_SEC / rounds;
+    if (print)
+        print_message("# one plan of a DANE domain: %.2f us\n", us);
+}
+
 int main(void)
 {
     static const struct CMUnitTest more[] = {
-        cmocka_unit_test(order_by_seed), cmocka_unit_test(flood_of_mx),
-        cmocka_unit_test(stray_answers), cmocka_unit_test(unanswered_waits),
-        cmocka_unit_test(small_arenas),
+        cmocka_unit_test(order_by_seed),      cmocka_unit_test(flood_of_mx),
+        cmocka_unit_test(stray_answers),      cmocka_unit_test(unanswered_waits),
+        cmocka_unit_test(small_arena_dane),   cmocka_unit_test(small_arena_fetched),
+        cmocka_unit_test(small_arena_stored), cmocka_unit_test(bench),
     };
     return scenes_run(scenes, sizeof scenes / sizeof *scenes, more, sizeof more / sizeof *more,
                       "trust_mx");
