@@ -86,6 +86,7 @@ struct trust_host {
     bool for_good;
     const char *status; // NULL where usable
     // What TLS-RPT has to hear of the host without any connection; OK: nothing.
+    // On a usable host (TLSA_INVALID) it stands in for a session's OK.
     enum trust_result_type result;
     // What the handshake is to look at: usable TLSA records where `requirement`
     // is DANE or LOCAL_DANE_ONLY, and the names for DANE-TA and PKIX.

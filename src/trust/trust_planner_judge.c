@@ -107,7 +107,7 @@ static const struct {
     [TESTING] = {TRUST_REQ_OPPORTUNISTIC, TRUST_RESULT_OK, false, NULL,
                  "the MTA-STS policy is only being tested: failures are counted, not enforced"
                  " (RFC 8461 section 5)"},
-    [TESTING_NOT_LISTED] = {TRUST_REQ_OPPORTUNISTIC, TRUST_VALIDATION_FAILURE, false, NULL,
+    [TESTING_NOT_LISTED] = {TRUST_REQ_OPPORTUNISTIC, TRUST_RESULT_OK, false, NULL,
                             "the MTA-STS policy does not list the host, but is only being tested"
                             " (RFC 8461 section 5)"},
     [RELAXED] = {TRUST_REQ_OPPORTUNISTIC, TRUST_RESULT_OK, false, NULL,
@@ -130,8 +130,8 @@ static const struct {
                          "local policy requires DANE, so the certificate must match a secure TLSA"
                          " record (RFC 7672 section 6)"},
     [LOCAL_PINNED] = {TRUST_REQ_LOCAL_PINNED, TRUST_RESULT_OK, false, NULL,
-                      "local policy requires the one public key it names (RFC 7671 section 5.1"
-                      " by hand)"},
+                      "local policy requires the one public key it names, as a TLSA record 3 1 1"
+                      " would (RFC 7671 section 5.1)"},
 };
 
 // The facts the judgement rests on.
