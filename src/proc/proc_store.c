@@ -301,8 +301,10 @@ static bool got_policy_expiring(struct store_role *r, struct proc_peer *peer, st
     if (!rd_end(&rd))
         return false;
     limit = limit < EXPIRING_MAX ? limit : EXPIRING_MAX;
-    if (r->policy && !rc_ok(store_policy_expiring(r->policy, until, limit, expiring_one, &x)))
-        LOG(LOG_ERROR, "policies-unreadable");
+    struct rc rc =
+        r->policy ? store_policy_expiring(r->policy, until, limit, expiring_one, &x) : RC(OK);
+    if (!rc_ok(rc))
+        LOG(LOG_ERROR, "policies-unreadable", LOG_T("error", rc_text(rc)));
     wr_u16(&b, x.count);
     buf_put(&b, buf_span(&x.list));
     proc_send(peer, MSG_POLICIES, m->ticket, buf_span(&b), -1);

@@ -233,7 +233,7 @@ static void say(struct store_role *r, struct rc rc)
     if (rc.code == r->last.code)
         return;
     if (rc_ok(rc))
-        LOG(LOG_INFO, "store-writes-again");
+        LOG(LOG_INFO, "store-writes-again", LOG_T("after", rc_text(r->last)));
     else
         LOG(LOG_ERROR, "store-cannot-write", LOG_T("error", rc_text(rc)));
     r->last = rc;
