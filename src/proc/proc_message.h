@@ -25,12 +25,14 @@ enum proc_message {
     // receiver -> store
     MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment; fd
     MSG_SEGMENT_IS,
-    MSG_COMMIT = 32, // envelope, [u64 replaced recipient] -> u8 rc, u64 id
+    MSG_COMMIT = 32, // envelope, [u64 replaced recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce
+                     // that is not owed any more). A file of its own is sealed with its message
     MSG_COMMITTED,
     MSG_SEAL = 34, // u32 segment: no more will be appended
     // receiver, sender -> store
     MSG_LOAD = 40,         // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
-    MSG_LOADED,            //   fd: the body's segment, the first time this peer meets it
+    MSG_LOADED,            //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is left);
+                           //   fd: the body's segment, the first time this peer meets it
     MSG_SEGMENT_GONE = 42, // store ->: u32 segment; forget its descriptor
     // sender -> store
     MSG_OUTCOME = 50, // attempt, [outcome] -> u8 rc

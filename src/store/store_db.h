@@ -67,9 +67,5 @@ static inline int64_t store_first(uint64_t message)
 {
     return (int64_t)(message << STORE_RECIPIENT_BITS);
 }
-static inline uint64_t store_message_of(uint64_t recipient)
-{
-    return recipient >> STORE_RECIPIENT_BITS;
-}
 // Gives back the room between the records of sealed segments that are worth it.
 void store_punch(struct store *s, uint64_t least);

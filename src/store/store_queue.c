@@ -186,13 +186,27 @@ static struct rc sync_all(struct store *s)
     return RC(OK);
 }
 
+// A commit whose last sync failed may stand whole in the write-ahead log, and
+// a crash now would bring it back although it was refused. Any later commit
+// takes its place there, so one is made at once, if the disk lets us.
+static void bury(struct store *s)
+{
+    if (!rc_ok(store_sql_begin(&s->sql)))
+        return;
+    if (!rc_ok(counter_set(s, COUNTER_MESSAGE, s->next_message + STORE_RESERVE)) ||
+        !rc_ok(store_sql_commit(&s->sql)))
+        store_sql_rollback(&s->sql);
+}
+
 struct rc store_sync(struct store *s)
 {
     if (!s->gathered)
         return RC(OK);
     struct rc rc = sync_all(s);
-    if (!rc_ok(rc))
+    if (!rc_ok(rc)) {
         store_sql_rollback(&s->sql);
+        bury(s);
+    }
     s->gathered = 0;
     s->gathered_count = 0;
     s->failed = RC(OK);

@@ -12,12 +12,18 @@
 #include "base_time.h"
 #include "store_segment.h"
 
+enum { // RFC 3461 §4.1
+    STORE_NOTIFY_NEVER = 1,
+    STORE_NOTIFY_SUCCESS = 2,
+    STORE_NOTIFY_FAILURE = 4,
+    STORE_NOTIFY_DELAY = 8,
+};
 struct store_recipient {
     uint64_t id;         // by the store
     struct span address; // local@domain
     struct span domain;  // A-labels, lower case; what deliveries are grouped by
     struct span orcpt;   // DSN, may be empty
-    uint8_t notify;      // DSN NOTIFY bits, 0: default
+    uint8_t notify;      // STORE_NOTIFY bits; 0: default (tell of failure)
     unsigned attempts;
     struct wall due;
     // of the last attempt, for DSN and people; empty at first
@@ -116,4 +122,5 @@ struct store_facts {
     uint8_t notify;
 };
 struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *out);
-uint64_t store_count(struct store *s); // messages in the queue
+uint64_t store_recipient_message(uint64_t recipient); // whose recipient the id is
+uint64_t store_count(struct store *s);                // messages in the queue

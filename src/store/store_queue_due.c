@@ -51,7 +51,7 @@ static bool seen_add(struct seen *t, uint64_t message, struct span domain)
 
 static struct store_due read_due(struct store_row *r)
 {
-    struct store_due d = {.message = store_message_of((uint64_t)store_row_get(r))};
+    struct store_due d = {.message = store_recipient_message((uint64_t)store_row_get(r))};
     d.bounce = store_row_get(r) == STATE_FAILED;
     d.due.us = store_row_get(r);
     d.domain = store_row_span(r);

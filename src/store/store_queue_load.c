@@ -123,6 +123,11 @@ struct rc store_load(struct store *s, uint64_t id, struct span domain, struct ar
     return RC(OK);
 }
 
+uint64_t store_recipient_message(uint64_t recipient)
+{
+    return recipient >> STORE_RECIPIENT_BITS;
+}
+
 struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *out)
 {
     if (recipient > INT64_MAX)
@@ -131,7 +136,7 @@ struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *ou
     store_row_int(&r, (int64_t)recipient);
     bool there = store_row_next(&r);
     if (there) {
-        *out = (struct store_facts){.message = store_message_of(recipient)};
+        *out = (struct store_facts){.message = store_recipient_message(recipient)};
         out->received.us = store_row_get(&r);
         out->size = (uint64_t)store_row_get(&r);
         out->null_sender = store_row_get(&r);

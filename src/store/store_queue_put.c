@@ -91,8 +91,8 @@ static struct rc drop_recipient(struct store *s, uint64_t recipient, enum store_
     *was_there = sqlite3_changes(s->sql.db) > 0;
     if (!*was_there)
         return RC(OK);
-    TRY(has_recipient(s, store_message_of(recipient), &others));
-    return others ? RC(OK) : drop_message(s, store_message_of(recipient));
+    TRY(has_recipient(s, store_recipient_message(recipient), &others));
+    return others ? RC(OK) : drop_message(s, store_recipient_message(recipient));
 }
 
 static struct rc is_failed(struct store *s, uint64_t recipient, bool *failed)

@@ -1,0 +1,74 @@
+// Private to the store role: its state, and the two things it keeps beside the
+// store itself: the group under way (proc_store_group.c) and who was given
+// which segment (proc_store_held.c).
+#pragma once
+#include "proc_role.h"
+#include "queue_schedule.h"
+#include "store_policy.h"
+
+// A segment as this process gave it out.
+struct held {
+    uint32_t id;
+    struct proc_peer *writer; // NULL: nobody writes to it any more
+    bool own_file;            // for one large message
+    struct proc_peer **readers;
+    size_t reader_count;
+};
+
+// Who is to hear how the group ended.
+struct reply {
+    struct proc_peer *peer; // NULL: died meanwhile
+    enum proc_message kind;
+    uint32_t ticket;
+    struct rc own; // failed by itself, whatever becomes of the group
+    uint64_t id;   // COMMITTED
+};
+
+struct store_role {
+    struct proc *proc;
+    struct store *store; // NULL: cannot be opened (now); it is tried again
+    struct store_history *history;
+    struct store_policy *policy;
+    struct queue_retry retry;
+    struct io_timer reopen, trim;
+    char said[512];     // the last sentence about a store that cannot be opened
+    struct rc last;     // how the last group ended, so that a trouble is said once
+    bool history_fails; // said already
+
+    struct held *held; // by id
+    size_t held_count, held_cap;
+
+    bool scheduled;
+    struct reply *replies;
+    size_t reply_count, reply_cap;
+    struct buf fresh;    // DUE payloads, if the group succeeds
+    struct buf touched;  // u64 message, span domain: what is due next is to be asked
+    struct buf attempts; // for the history
+    uint32_t *seals;     // files whose only message is in the group
+    size_t seal_count, seal_cap;
+    struct {
+        bool waiting;
+        uint32_t ticket, limit;
+        struct wall until;
+    } fill;
+};
+
+struct rc store_role_open(struct store_role *r); // what is not open yet
+
+// proc_store_held.c
+struct held *held_find(struct store_role *r, uint32_t id);
+struct held *held_add(struct store_role *r, uint32_t id);
+bool held_read(struct held *h, struct proc_peer *peer); // false: has it already
+void held_gone(void *role, uint32_t id);                // tells the readers
+void held_peer_died(struct store_role *r, struct proc_peer *peer);
+
+// proc_store_group.c
+void group_schedule(struct store_role *r);
+void group_flush(struct store_role *r);
+void group_reply(struct store_role *r, struct reply reply);
+void group_fresh(struct store_role *r, const struct store_envelope *e);
+void group_touched(struct store_role *r, uint64_t message, struct span domain);
+void group_seal(struct store_role *r, uint32_t segment);
+void group_peer_died(struct store_role *r, const struct proc_peer *peer);
+bool group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m);

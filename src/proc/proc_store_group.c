@@ -1,0 +1,406 @@
+// What a turn of the loop gathers: commits and outcomes, made durable together
+// and answered together.
+#include "proc_store.h"
+
+#include "base_log.h"
+
+#include <stdlib.h>
+
+enum {
+    GROUP_REPLIES = 1000,     // more than these, or these bytes: not in one group
+    GROUP_BYTES = 4 << 20,    // one message can bring as much again
+    GROUP_CEILING = 16 << 20, // of each buffer: never reached
+    ENVELOPE_CEILING = 64 << 20,
+    STATUS_MAX = 32,
+    TEXT_MAX = 1000,
+};
+
+static void turn_over(void *role)
+{
+    struct store_role *r = role;
+    r->scheduled = false;
+    group_flush(r);
+}
+
+void group_schedule(struct store_role *r)
+{
+    r->fresh.max = r->touched.max = r->attempts.max = GROUP_CEILING;
+    if (!r->scheduled)
+        io_loop_later(r->proc->loop, turn_over, r);
+    r->scheduled = true;
+}
+
+static void bound(struct store_role *r)
+{
+    if (r->reply_count >= GROUP_REPLIES || r->fresh.len >= GROUP_BYTES ||
+        r->touched.len >= GROUP_BYTES || r->attempts.len >= GROUP_BYTES)
+        group_flush(r);
+}
+
+void group_reply(struct store_role *r, struct reply reply)
+{
+    if (r->reply_count == r->reply_cap) {
+        r->reply_cap = r->reply_cap ? 2 * r->reply_cap : 64;
+        r->replies = mem_resize(r->replies, r->reply_cap * sizeof(*r->replies));
+    }
+    r->replies[r->reply_count++] = reply;
+    group_schedule(r);
+}
+
+void group_seal(struct store_role *r, uint32_t segment)
+{
+    if (r->seal_count == r->seal_cap) {
+        r->seal_cap = r->seal_cap ? 2 * r->seal_cap : 16;
+        r->seals = mem_resize(r->seals, r->seal_cap * sizeof(*r->seals));
+    }
+    r->seals[r->seal_count++] = segment;
+}
+
+void group_touched(struct store_role *r, uint64_t message, struct span domain)
+{
+    wr_u64(&r->touched, message);
+    wr_span(&r->touched, domain);
+}
+
+void group_peer_died(struct store_role *r, const struct proc_peer *peer)
+{
+    for (size_t i = 0; i < r->reply_count; i++)
+        if (r->replies[i].peer == peer)
+            r->replies[i].peer = NULL;
+    if (peer->kind == PROC_QUEUE)
+        r->fill.waiting = false;
+}
+
+static void due_pack(struct buf *b, const struct store_due *d)
+{
+    wr_u64(b, d->message);
+    wr_span(b, d->domain);
+    wr_i64(b, d->due.us);
+    wr_u64(b, d->size);
+}
+
+static void due_send(struct store_role *r, struct span payload)
+{
+    struct proc_peer *queue = proc_peer(r->proc, PROC_QUEUE, 0);
+    if (queue)
+        proc_send(queue, MSG_DUE, 0, payload, -1);
+}
+
+static void due_tell(struct store_role *r, const struct store_due *d)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1024);
+    due_pack(&b, d);
+    if (rc_ok(buf_state(&b)))
+        due_send(r, buf_span(&b));
+}
+
+static int by_domain(const void *a, const void *b)
+{
+    const struct store_recipient *const *x = a, *const *y = b;
+    struct span s = (*x)->domain, t = (*y)->domain;
+    for (size_t i = 0; i < s.len && i < t.len; i++)
+        if (s.at[i] != t.at[i])
+            return s.at[i] < t.at[i] ? -1 : 1;
+    return s.len < t.len ? -1 : s.len > t.len;
+}
+
+void group_fresh(struct store_role *r, const struct store_envelope *e)
+{
+    const struct store_recipient **sorted = mem_new(e->count * sizeof(*sorted));
+    for (size_t i = 0; i < e->count; i++)
+        sorted[i] = &e->recipients[i];
+    qsort(sorted, e->count, sizeof(*sorted), by_domain);
+    for (size_t i = 0; i < e->count; i++) {
+        if (i > 0 && by_domain(&sorted[i - 1], &sorted[i]) == 0)
+            continue;
+        struct store_due d = {.message = e->id,
+                              .domain = sorted[i]->domain,
+                              .due = sorted[i]->due,
+                              .size = e->body.length};
+        CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
+        due_pack(&b, &d);
+        wr_span(&r->fresh, buf_span(&b));
+    }
+    free(sorted);
+}
+
+static void reply_send(const struct reply *p, struct rc group)
+{
+    CLEANUP(buf_free) struct buf b = BUF(64);
+    struct rc rc = rc_ok(p->own) ? group : p->own;
+    if (!p->peer)
+        return;
+    wr_u8(&b, (uint8_t)rc.code);
+    if (p->kind == MSG_COMMITTED)
+        wr_u64(&b, rc_ok(rc) ? p->id : 0);
+    proc_send(p->peer, p->kind, p->ticket, buf_span(&b), -1);
+}
+
+static void replies_send(struct store_role *r, struct rc rc)
+{
+    for (size_t i = 0; i < r->reply_count; i++)
+        reply_send(&r->replies[i], rc);
+    r->reply_count = 0;
+}
+
+static void fresh_send(struct store_role *r)
+{
+    for (struct rd rd = RD(buf_span(&r->fresh)); rd.rest.len && !rd.bad;)
+        due_send(r, rd_span(&rd));
+}
+
+// What is left of the pairs that outcomes and bounces have touched.
+static void touched_send(struct store_role *r)
+{
+    for (struct rd rd = RD(buf_span(&r->touched)); rd.rest.len && !rd.bad;) {
+        struct store_due d;
+        uint64_t message = rd_u64(&rd);
+        struct span domain = rd_span(&rd);
+        if (rc_ok(store_next(r->store, message, domain, &d)))
+            due_tell(r, &d);
+    }
+}
+
+static void seals_do(struct store_role *r)
+{
+    for (size_t i = 0; i < r->seal_count; i++) {
+        struct held *h = held_find(r, r->seals[i]);
+        if (h)
+            h->writer = NULL;
+        store_segment_seal(r->store, r->seals[i]);
+    }
+}
+
+static struct rc history_put(struct store_role *r)
+{
+    struct store_attempt a;
+    for (struct rd rd = RD(buf_span(&r->attempts)); rd.rest.len;)
+        if (proc_attempt_unpack(&rd, &a))
+            TRY(store_history_attempt(r->history, &a));
+        else
+            return RC(IO);
+    return store_history_commit(r->history);
+}
+
+// Records are no mail: losing one is said once and harms nothing else.
+static void history_write(struct store_role *r)
+{
+    if (!r->history || r->attempts.len == 0)
+        return;
+    struct rc rc = history_put(r);
+    if (!rc_ok(rc) && !r->history_fails)
+        LOG(LOG_ERROR, "history-failed", LOG_T("error", rc_text(rc)));
+    r->history_fails = !rc_ok(rc);
+}
+
+struct filling {
+    struct store_role *role;
+    size_t count;
+    struct wall last;
+};
+
+static void fill_one(void *arg, const struct store_due *d)
+{
+    struct filling *f = arg;
+    f->count++;
+    f->last = d->due;
+    due_tell(f->role, d);
+}
+
+// Only here, behind the sync: what is gathered but not durable must not be sent.
+static void fill_answer(struct store_role *r)
+{
+    struct filling f = {.role = r};
+    struct proc_peer *queue = proc_peer(r->proc, PROC_QUEUE, 0);
+    if (!r->fill.waiting || !r->store || !queue)
+        return;
+    struct rc rc = store_due(r->store, r->fill.until, r->fill.limit, fill_one, &f);
+    if (!rc_ok(rc)) {
+        LOG(LOG_ERROR, "due-failed", LOG_T("error", rc_text(rc)));
+        struct mono soon = {io_now(r->proc->loop).us + SECONDS(1)};
+        io_timer_set(r->proc->loop, &r->reopen, soon);
+        return;
+    }
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_i64(&b, f.count < r->fill.limit ? r->fill.until.us : f.last.us);
+    proc_send(queue, MSG_FILLED, r->fill.ticket, buf_span(&b), -1);
+    r->fill.waiting = false;
+}
+
+// A trouble is said when it begins and when it is over, not for every group.
+static void say(struct store_role *r, struct rc rc)
+{
+    if (rc.code == r->last.code)
+        return;
+    if (rc_ok(rc))
+        LOG(LOG_INFO, "store-writes-again", LOG_T("after", rc_text(r->last)));
+    else
+        LOG(LOG_ERROR, "store-cannot-write", LOG_T("error", rc_text(rc)));
+    r->last = rc;
+}
+
+void group_flush(struct store_role *r)
+{
+    bool any = r->store && store_gathered(r->store) > 0;
+    struct rc rc = r->store ? store_sync(r->store) : RC(UNAVAILABLE);
+    if (any)
+        say(r, rc);
+    replies_send(r, rc);
+    if (rc_ok(rc)) {
+        seals_do(r);
+        fresh_send(r);
+        touched_send(r);
+        history_write(r);
+    }
+    r->seal_count = 0;
+    buf_clear(&r->fresh);
+    buf_clear(&r->touched);
+    buf_clear(&r->attempts);
+    fill_answer(r);
+}
+
+// Which failures a receiver hears of: a client is never told "5xx" for what is
+// ours. NOT_FOUND is for bounces: no longer owed.
+static struct rc for_receiver(struct rc rc, bool bounce)
+{
+    if (rc_ok(rc) || rc_retry(rc) || (bounce && rc.code == RC_NOT_FOUND))
+        return rc;
+    return RC(UNAVAILABLE);
+}
+
+static struct rc commit(struct store_role *r, struct proc_peer *peer, struct store_envelope *e,
+                        const uint64_t *replaced, size_t count)
+{
+    const struct held *h = held_find(r, e->body.segment);
+    if (!r->store || !h || h->writer != peer)
+        return RC(UNAVAILABLE);
+    for (size_t i = 0; i < e->count; i++) {
+        e->recipients[i].due = io_wall(r->proc->loop);
+        e->recipients[i].attempts = 0;
+    }
+    struct rc rc = store_put(r->store, e, replaced, count);
+    if (rc_ok(rc)) {
+        group_fresh(r, e);
+        if (h->own_file)
+            group_seal(r, h->id);
+    }
+    return for_receiver(rc, count > 0);
+}
+
+// Bounces can be owed still: for more recipients than one notice took, or
+// because somebody else's notice was first for some of them.
+static void touch_replaced(struct store_role *r, const uint64_t *replaced, size_t count)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t message = store_recipient_message(replaced[i]);
+        if (message != last)
+            group_touched(r, message, SPAN(""));
+        last = message;
+    }
+}
+
+static bool replaced_unpack(struct rd *rd, struct arena *a, uint64_t **out, size_t *count)
+{
+    *count = rd_u16(rd);
+    *out = arena_alloc(a, (*count + 1) * sizeof(**out));
+    for (size_t i = 0; *out && i < *count; i++)
+        (*out)[i] = rd_u64(rd);
+    return *out && rd_end(rd);
+}
+
+bool group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(ENVELOPE_CEILING);
+    struct store_envelope e;
+    struct rd rd = RD(m->payload);
+    uint64_t *replaced;
+    size_t count;
+    if (!proc_envelope_unpack(&rd, &e, &a) || e.count == 0 ||
+        !replaced_unpack(&rd, &a, &replaced, &count))
+        return false;
+    group_schedule(r);
+    struct rc rc = commit(r, peer, &e, replaced, count);
+    touch_replaced(r, replaced, count);
+    group_reply(r, (struct reply){peer, MSG_COMMITTED, m->ticket, rc, e.id});
+    bound(r);
+    return true;
+}
+
+// Delivered is delivered; of the rest time and sender decide.
+static void decide(struct store_role *r, const struct store_facts *f, uint64_t random,
+                   struct store_outcome *o)
+{
+    if (o->result == STORE_DELIVERED)
+        return;
+    if (o->result == STORE_DEFERRED) {
+        o->due =
+            queue_backoff(&r->retry, f->received, io_wall(r->proc->loop), f->attempts + 1, random);
+        if (o->due.us != WALL_NEVER.us)
+            return;
+        if (o->status.len == 0)
+            o->status = SPAN("4.4.7"); // RFC 3463 §3.5: delivery time expired
+    }
+    bool told = f->notify == 0 || f->notify & STORE_NOTIFY_FAILURE; // RFC 3461 §4.1
+    o->result = f->null_sender || !told ? STORE_DROPPED : STORE_FAILED;
+}
+
+static struct rc outcome(struct store_role *r, struct store_outcome *o, uint64_t random, bool *news)
+{
+    struct store_facts f;
+    struct rc rc = store_find(r->store, o->recipient, &f);
+    if (rc.code == RC_NOT_FOUND)
+        return RC(OK); // told before
+    TRY(rc);
+    *news = true;
+    decide(r, &f, random, o);
+    o->status = span_first(o->status, STATUS_MAX);
+    o->reason = span_first(o->reason, TEXT_MAX);
+    o->remote = span_first(o->remote, TEXT_MAX);
+    o->diagnostic = span_first(o->diagnostic, TEXT_MAX);
+    return store_outcome(r->store, o);
+}
+
+static bool outcomes_wellformed(struct rd rd, uint64_t message, size_t count)
+{
+    struct store_outcome o;
+    for (size_t i = 0; i < count; i++)
+        if (!proc_outcome_unpack(&rd, &o) || store_recipient_message(o.recipient) != message)
+            return false;
+    return rd_end(&rd);
+}
+
+static struct rc outcomes(struct store_role *r, struct rd *rd, size_t count, bool *news)
+{
+    struct store_outcome o;
+    *news = count == 0;
+    uint64_t random = io_random(); // one for all, so that they stay together
+    for (size_t i = 0; i < count; i++)
+        if (proc_outcome_unpack(rd, &o))
+            TRY(outcome(r, &o, random, news));
+    return RC(OK);
+}
+
+bool group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    struct store_attempt a;
+    struct rd rd = RD(m->payload);
+    if (!proc_attempt_unpack(&rd, &a))
+        return false;
+    struct span packed = span_first(m->payload, m->payload.len - rd.rest.len);
+    size_t count = rd_u16(&rd);
+    if (rd.bad || !outcomes_wellformed(rd, a.message, count))
+        return false;
+    bool news = false; // else it is a repetition, and in the history already
+    group_schedule(r);
+    struct rc rc = r->store ? outcomes(r, &rd, count, &news) : RC(UNAVAILABLE);
+    if (rc_ok(rc)) {
+        if (news)
+            buf_put(&r->attempts, packed);
+        group_touched(r, a.message, a.domain);
+        group_touched(r, a.message, SPAN(""));
+    }
+    group_reply(r, (struct reply){peer, MSG_OUTCOME_DONE, m->ticket, rc, 0});
+    bound(r);
+    return true;
+}

@@ -1,0 +1,54 @@
+// Envelopes, attempts and outcomes from a peer that may be an attacker's by now.
+// The first byte picks the decoder. What is accepted must pack to the same bytes.
+#include "proc_message.h"
+
+#include <stdint.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void same(const struct buf *packed, struct span input, const struct rd *r)
+{
+    if (!span_eq(buf_span(packed), span_first(input, input.len - r->rest.len)))
+        panic("packed differently");
+}
+
+static void envelope(struct span input, struct buf *b)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope e;
+    struct rd r = RD(input);
+    if (!proc_envelope_unpack(&r, &e, &a))
+        return;
+    proc_envelope_pack(b, &e);
+    same(b, input, &r);
+}
+
+static void attempt(struct span input, struct buf *b)
+{
+    struct store_attempt t;
+    struct rd r = RD(input);
+    if (!proc_attempt_unpack(&r, &t))
+        return;
+    proc_attempt_pack(b, &t);
+    same(b, input, &r);
+}
+
+static void outcome(struct span input, struct buf *b)
+{
+    struct store_outcome o;
+    struct rd r = RD(input);
+    if (!proc_outcome_unpack(&r, &o))
+        return;
+    proc_outcome_pack(b, &o);
+    same(b, input, &r);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    void (*const decoders[])(struct span, struct buf *) = {envelope, attempt, outcome};
+    CLEANUP(buf_free) struct buf b = BUF(1 << 24);
+    if (size == 0)
+        return 0;
+    decoders[data[0] % 3](span_skip((struct span){(const char *)data, size}, 1), &b);
+    return 0;
+}
