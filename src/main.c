@@ -1,4 +1,6 @@
-int main(void)
+#include "admin.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return admin_main(argc, argv);
 }

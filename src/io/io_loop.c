@@ -44,6 +44,7 @@ struct io_loop {
     const volatile int64_t *moved; // GELEIT_CLOCK; NULL: not asked for
     int64_t shift;
     struct mono now;
+    bool waited; // the clock was not looked at since the loop began to wait
     char *scratch;
     bool stop, firing;
 };
@@ -64,10 +65,14 @@ static int64_t shifted(const struct io_loop *l)
 static void look_at_clock(struct io_loop *l)
 {
     l->now.us = clock_us(CLOCK_MONOTONIC) + shifted(l);
+    l->waited = false;
 }
 
+// The first to ask after the wait looks: the time before it may be long ago.
 struct mono io_now(const struct io_loop *l)
 {
+    if (l->waited)
+        look_at_clock((struct io_loop *)l);
     return l->now;
 }
 
@@ -303,6 +308,7 @@ void io_loop_turn(struct io_loop *l, bool wait)
     int how = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
     if (!wait || l->work || l->stop)
         how = EVLOOP_NONBLOCK;
+    l->waited = true;
     if (event_base_loop(l->base, how) < 0)
         panic("the event loop failed");
     look_at_clock(l);

@@ -16,7 +16,7 @@ enum proc_message {
     MSG_LISTEN = 6,  // fd: a bound socket; span text. A reload sends them anew after LISTEN_RESET
     MSG_LISTEN_RESET = 8,
     MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
-    MSG_START = 12, // all of the above is complete: begin
+    MSG_START = 12, // all of the above is complete: begin, or (again) put into force
     MSG_DRAIN = 14, // finish what is under way, take nothing new, then say DRAINED
     // role -> master
     MSG_READY = 20,

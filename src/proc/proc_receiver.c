@@ -53,6 +53,14 @@ static void listen_all(struct receiver *r)
             io_listener_new(p->loop, p->listeners[i], receiver_accept, r);
 }
 
+// Nobody is greeted before the store has said how it is, so that the first
+// client at start is not turned away for nothing.
+void receiver_open_doors(struct receiver *r)
+{
+    if (r->listener_count == 0 && !r->proc->draining)
+        listen_all(r);
+}
+
 static struct receiver *receiver_of(struct proc *p)
 {
     if (!p->data) {
@@ -70,7 +78,6 @@ static void start(struct proc *p)
     struct receiver *r = receiver_of(p);
     configure(r);
     receiver_segments_renew(r);
-    listen_all(r);
 }
 
 static void reload(struct proc *p)

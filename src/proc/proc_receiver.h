@@ -70,4 +70,5 @@ void receiver_drain_sessions(struct receiver *r);
 bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);
 // proc_receiver.c
+void receiver_open_doors(struct receiver *r); // the store has answered: listen, if not yet
 void receiver_idle(struct receiver *r); // a session or bounce ended: drained now?

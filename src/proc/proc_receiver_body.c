@@ -141,6 +141,8 @@ static bool segment_came(struct receiver *r, bool own_file, struct io_message *m
     }
     if (own_file)
         serve_waiting(r, rc);
+    else
+        receiver_open_doors(r);
     if (rc_ok(rc))
         want_segments(r);
     return fine;

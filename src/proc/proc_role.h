@@ -20,12 +20,16 @@ struct proc_peer {
 struct proc_role {
     enum proc_kind kind;
     // Everything from the master is here (section, keys, listeners, peers): begin.
+    // The descriptors of the listeners are the role's from now on.
     void (*start)(struct proc *p);
-    // A new section and keys were taken (conf and keys of `p` are the new ones).
+    // A new section, keys and listeners were taken (those of `p` are the new ones, all
+    // at once; the old listeners are the role's to close). The old `conf` stays readable
+    // for a day: sessions may go on with it. May be NULL.
     void (*reload)(struct proc *p);
     // Finish what is under way, then proc_drained().
     void (*drain)(struct proc *p);
-    // A peer's channel is there (again) or died. May be NULL.
+    // A peer's channel is there (again) or died. May be NULL. `peer_up` is called for each
+    // peer, right after start() too, before the questions that waited are sent.
     void (*peer_up)(struct proc_peer *peer);
     void (*peer_down)(struct proc_peer *peer);
     // A question, or a message that is no answer, from a peer. False: malformed;
@@ -49,8 +53,11 @@ struct proc {
 
 // Runs a role until the master is gone or it has drained; the process's exit status.
 int proc_role_run(const struct proc_role *role, unsigned index);
+// What is queued for peers still leaves; the master ends the process.
 void proc_drained(struct proc *p);
-void proc_fail(struct proc *p); // cannot do its work, and has said why
+// The role cannot do its work, and has said why on the log. While the server starts
+// the master gives up with exit status 2; later it starts the role again, with pauses.
+void proc_fail(struct proc *p);
 
 struct proc_peer *proc_peer(struct proc *p, enum proc_kind kind, unsigned index); // NULL: none
 void proc_send(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct span payload,
@@ -67,15 +74,3 @@ void proc_forget(struct proc *p, uint32_t ticket);
 
 extern const struct proc_role proc_receiver, proc_store, proc_queue, proc_sender, proc_resolver,
     proc_fetcher;
-
-// The master: checks, binds, spawns, restarts, reloads, drains. Returns the exit
-// status of `geleit serve`. `path`: configuration file, NULL: none; `overrides`
-// as given with -o.
-struct proc_master_conf {
-    const char *path;
-    const char *const *overrides;
-    size_t override_count;
-};
-int proc_master_run(const struct proc_master_conf *mc);
-// argv of a role process: geleit serve --role KIND --index N
-int proc_role_main(const char *kind, const char *index);

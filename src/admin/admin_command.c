@@ -1,0 +1,42 @@
+#include "admin_command.h"
+
+#include "base_near.h"
+
+#include <string.h>
+
+static const struct admin_flag serve_flags[] = {
+    {"--role", "KIND", NULL},
+    {"--index", "N", NULL},
+};
+
+const struct admin_command admin_commands[] = {
+    {"serve", "", 0, 0, "the mail server: receive, decide, queue, deliver; stays in the foreground",
+     false, serve_flags, 2, admin_serve},
+    {"config", "", 0, 0, "check the configuration, print it with defaults", true, NULL, 0,
+     admin_config},
+    {"help", "[COMMAND]", 0, 1, "this list, or what one command takes", false, NULL, 0, admin_help},
+    {"version", "", 0, 0, "the version", true, NULL, 0, admin_version},
+};
+const size_t admin_command_count = sizeof admin_commands / sizeof *admin_commands;
+
+const struct admin_command *admin_find(const char *name)
+{
+    for (size_t i = 0; i < admin_command_count; i++)
+        if (strcmp(admin_commands[i].name, name) == 0)
+            return &admin_commands[i];
+    return NULL;
+}
+
+const char *admin_nearest(const char *name)
+{
+    const char *best = NULL;
+    size_t least = SIZE_MAX;
+    for (size_t i = 0; i < admin_command_count; i++) {
+        size_t d = near_distance(span_str(name), span_str(admin_commands[i].name));
+        if (d < least) {
+            least = d;
+            best = admin_commands[i].name;
+        }
+    }
+    return near_enough(span_str(name), least) ? best : NULL;
+}

@@ -1,1 +1,0 @@
-typedef int admin_placeholder;

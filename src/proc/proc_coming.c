@@ -1,0 +1,179 @@
+// What the master sends piece by piece is put into force whole, at START.
+#include "proc_inner.h"
+
+#include "base_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+// A configuration that was replaced, kept for the sessions that still lean on it.
+struct proc_retired {
+    struct proc_retired *next;
+    struct conf *conf;
+    struct mono since;
+};
+// Longer than any session may last (conf_options.h, smtp.session_timeout).
+static const int64_t retired_us = SECONDS(25 * 3600);
+
+static void key_free(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_free(b);
+}
+
+static bool got_section(struct proc_coming *k, struct io_message *m)
+{
+    struct rd r = RD(m->payload);
+    conf_free(k->conf);
+    return conf_unpack(&r, &k->conf) && rd_end(&r);
+}
+
+static bool got_keys(struct proc_coming *k, struct io_message *m)
+{
+    struct rd r = RD(m->payload);
+    struct span chain = rd_span(&r), key = rd_span(&r);
+    buf_free(&k->chain);
+    key_free(&k->key);
+    k->chain = k->key = BUF(IO_MESSAGE_MAX);
+    buf_put(&k->chain, chain);
+    // Growing a buffer leaves copies behind that nobody wipes.
+    if (!rc_ok(buf_reserve(&k->key, key.len)))
+        return false;
+    buf_put(&k->key, key);
+    k->keys = true;
+    return rd_end(&r);
+}
+
+static void drop_listeners(struct proc_coming *k)
+{
+    for (size_t i = 0; i < k->listener_count; i++)
+        close(k->listeners[i]);
+    free(k->listeners);
+    k->listeners = NULL;
+    k->listener_count = 0;
+}
+
+static bool got_reset(struct proc_coming *k, struct io_message *m)
+{
+    (void)m;
+    drop_listeners(k);
+    k->reset = true;
+    return true;
+}
+
+static bool got_listen(struct proc_coming *k, struct io_message *m)
+{
+    if (m->fd < 0)
+        return false;
+    k->listeners = mem_resize(k->listeners, (k->listener_count + 1) * sizeof *k->listeners);
+    k->listeners[k->listener_count++] = m->fd;
+    m->fd = -1;
+    return true;
+}
+
+bool proc_coming_got(struct proc *p, struct io_message *m)
+{
+    static const struct {
+        uint16_t kind;
+        bool (*got)(struct proc_coming *k, struct io_message *m);
+    } kinds[] = {
+        {MSG_SECTION, got_section},
+        {MSG_KEYS, got_keys},
+        {MSG_LISTEN, got_listen},
+        {MSG_LISTEN_RESET, got_reset},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].kind == m->kind)
+            return kinds[i].got(&proc_inner(p)->coming, m);
+    return false;
+}
+
+static void retire(struct proc *p)
+{
+    struct proc_inner *in = proc_inner(p);
+    for (struct proc_retired **at = &in->retired; *at;) {
+        struct proc_retired *one = *at;
+        if (io_now(p->loop).us - one->since.us < retired_us) {
+            at = &one->next;
+            continue;
+        }
+        *at = one->next;
+        conf_free(one->conf);
+        free(one);
+    }
+    if (!p->conf)
+        return;
+    struct proc_retired *one = mem_new(sizeof *one);
+    *one = (struct proc_retired){in->retired, p->conf, io_now(p->loop)};
+    in->retired = one;
+}
+
+static void take_conf(struct proc *p, struct proc_coming *k)
+{
+    static char who[32]; // the log keeps the pointer
+    if (!k->conf)
+        return;
+    retire(p);
+    p->conf = k->conf;
+    k->conf = NULL;
+    snprintf(who, sizeof who, "%s/%u", proc_kind_text(p->role->kind), p->index);
+    log_setup(who, (enum log_level)conf_choice(p->conf, CONF_log_level));
+}
+
+static void take_keys(struct proc *p, struct proc_coming *k)
+{
+    struct proc_inner *in = proc_inner(p);
+    if (!k->keys)
+        return;
+    buf_free(&in->chain);
+    key_free(&in->key);
+    in->chain = k->chain;
+    in->key = k->key;
+    k->chain = k->key = BUF(0);
+    k->keys = false;
+    p->chain = buf_span(&in->chain);
+    p->key = buf_span(&in->key);
+}
+
+// The old ones were the role's to close from its start on.
+static void take_listeners(struct proc *p, struct proc_coming *k)
+{
+    if (!k->reset && k->listener_count == 0)
+        return;
+    free(p->listeners);
+    p->listeners = k->listeners;
+    p->listener_count = k->listener_count;
+    k->listeners = NULL;
+    k->listener_count = 0;
+    k->reset = false;
+}
+
+void proc_coming_take(struct proc *p)
+{
+    struct proc_coming *k = &proc_inner(p)->coming;
+    take_conf(p, k);
+    take_keys(p, k);
+    take_listeners(p, k);
+}
+
+void proc_coming_free(struct proc *p)
+{
+    struct proc_inner *in = proc_inner(p);
+    drop_listeners(&in->coming);
+    conf_free(in->coming.conf);
+    buf_free(&in->coming.chain);
+    key_free(&in->coming.key);
+    buf_free(&in->chain);
+    key_free(&in->key);
+    while (in->retired) {
+        struct proc_retired *one = in->retired;
+        in->retired = one->next;
+        conf_free(one->conf);
+        free(one);
+    }
+    conf_free(p->conf);
+    free(p->listeners);
+}

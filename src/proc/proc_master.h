@@ -1,0 +1,50 @@
+// Inside the master: its instances of roles, and what happens to one.
+#pragma once
+#include "io_channel.h"
+#include "proc_message.h"
+#include "proc_setup.h"
+
+#include <sys/types.h>
+
+struct proc_master;
+struct proc_instance {
+    struct proc_master *master;
+    enum proc_kind kind;
+    unsigned index;
+    pid_t pid;                  // 0: no process
+    struct io_channel *channel; // NULL: none
+    bool ready, drained;
+    struct mono since;     // when the process was started
+    unsigned quick;        // deaths soon after the start, in a row
+    struct io_timer again; // after the pause
+    struct io_timer grace; // between a closed channel and the death
+};
+
+struct proc_master {
+    const struct proc_master_conf *mc;
+    struct proc_setup *setup;
+    struct io_loop *loop;
+    struct proc_instance *instances;
+    size_t count;
+    bool serving; // every role was ready once
+    bool draining;
+    size_t stage;      // of the drain
+    struct mono since; // when it began
+    struct io_timer limit;
+    int status;
+};
+
+// proc_instance.c
+void proc_instance_spawn(struct proc_instance *i);     // process, settings; no peers, no START
+void proc_instance_link(struct proc_instance *i);      // channels to and from every live peer
+void proc_instance_configure(struct proc_instance *i); // SECTION, KEYS, LISTEN
+void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct span payload,
+                        int fd);
+void proc_instance_died(struct proc_instance *i, int wait_status);
+
+// proc_drain.c
+void proc_drain_begin(struct proc_master *m, int status);
+void proc_drain_advance(struct proc_master *m); // after a death
+
+// proc_master.c
+void proc_master_ready(struct proc_master *m); // one more role is

@@ -1,0 +1,277 @@
+#include "proc_setup.h"
+
+#include "base_log.h"
+#include "io_stream.h"
+#include "io_tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX = 1 << 20 };
+
+static struct rc complain(struct conf_fault *fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static struct rc complain(struct conf_fault *fault, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(fault->text, sizeof fault->text, format, ap);
+    va_end(ap);
+    return RC(CONFIG);
+}
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+static struct rc file_all(int fd, struct buf *b)
+{
+    for (;;) {
+        TRY(buf_reserve(b, 4096));
+        ssize_t n = read(fd, b->at + b->len, b->cap - b->len);
+        if (n < 0 && errno != EINTR)
+            return rc_errno(errno);
+        if (n == 0)
+            return RC(OK);
+        b->len += n > 0 ? (size_t)n : 0;
+    }
+}
+
+// Reserved at once: no copies of a key are left behind by growing.
+static struct rc file_read(const char *path, struct buf *b, struct conf_fault *fault)
+{
+    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st))
+        return complain(fault, "%s cannot be opened: %s", path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return complain(fault, "%s is a folder, where a file is wanted", path);
+    if (st.st_size > FILE_MAX)
+        return complain(fault, "%s is larger than %d bytes; is it the right file?", path, FILE_MAX);
+    *b = BUF(FILE_MAX + 65536);
+    TRY(buf_reserve(b, (size_t)st.st_size + 8192));
+    if (!rc_ok(file_all(fd, b)))
+        return complain(fault, "%s cannot be read: %s", path, strerror(errno));
+    return RC(OK);
+}
+
+// "." for a bare name: relative paths then count from where we are, as they are.
+static void folder_of(struct buf *folder, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash)
+        buf_put(folder, (struct span){path, slash == path ? 1 : (size_t)(slash - path)});
+}
+
+static struct rc read_conf(struct conf *c, const char *path, struct conf_fault *fault)
+{
+    CLEANUP(buf_free) struct buf text = BUF(0);
+    CLEANUP(buf_free) struct buf folder = BUF(4096);
+    TRY(file_read(path, &text, fault));
+    folder_of(&folder, path);
+    return conf_read(c, buf_span(&text), path, buf_str(&folder), fault);
+}
+
+static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
+                           struct conf_fault *fault)
+{
+    if (mc->path)
+        TRY(read_conf(c, mc->path, fault));
+    for (size_t i = 0; i < mc->override_count; i++)
+        TRY(conf_override(c, span_str(mc->overrides[i]), fault));
+    return conf_check(c, fault);
+}
+
+struct rc proc_conf_load(const struct proc_master_conf *mc, struct conf **out,
+                         struct conf_fault *fault)
+{
+    struct conf *c = conf_new();
+    struct rc rc = fill_conf(c, mc, fault);
+    if (rc_ok(rc)) {
+        *out = c;
+        return rc;
+    }
+    conf_free(c);
+    *out = NULL;
+    return rc;
+}
+
+static struct rc path_of(const struct conf *c, enum conf_id id, char *path, size_t room,
+                         struct conf_fault *fault)
+{
+    if (span_copy(path, room, conf_span(c, id)))
+        return RC(OK);
+    return complain(fault, "%s is too long a file name", conf_options[id].name);
+}
+
+static void key_free(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_free(b);
+}
+
+static struct rc load_keys(const struct conf *c, struct buf *chain, struct buf *key,
+                           struct conf_fault *fault)
+{
+    char path[4096];
+    if (conf_span(c, CONF_tls_certificate).len == 0)
+        return RC(OK);
+    TRY(path_of(c, CONF_tls_key, path, sizeof path, fault));
+    TRY(file_read(path, key, fault));
+    TRY(path_of(c, CONF_tls_certificate, path, sizeof path, fault));
+    TRY(file_read(path, chain, fault));
+    struct io_tls_server *tried = NULL;
+    const char *why = "";
+    if (!rc_ok(io_tls_server_new(&tried, buf_span(chain), buf_span(key), &why)))
+        return complain(fault, "tls.certificate %s and its tls.key cannot be used: %s", path, why);
+    io_tls_server_free(tried);
+    return RC(OK);
+}
+
+static int from_old(const struct proc_setup *old, struct span text)
+{
+    for (size_t i = 0; old && i < old->bound_count; i++)
+        if (span_eq(old->bound[i].text, text))
+            return fcntl(old->bound[i].fd, F_DUPFD_CLOEXEC, 0);
+    return -1;
+}
+
+static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
+                          struct conf_fault *fault)
+{
+    struct io_endpoint at;
+    b->fd = from_old(old, b->text);
+    if (b->fd >= 0)
+        return RC(OK);
+    if (!io_endpoint_parse(&at, b->text, 25))
+        return complain(fault, "smtp.listen: \"%.*s\" is no address", SPAN_FMT(b->text));
+    errno = 0;
+    struct rc rc = io_bind(&b->fd, &at);
+    if (rc_ok(rc))
+        return rc;
+    b->fd = -1;
+    if (at.v6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL) &&
+        span_starts(b->text, SPAN("[::]"))) {
+        LOG(LOG_WARN, "no-ipv6", LOG_S("listen", b->text));
+        return RC(OK);
+    }
+    return complain(fault, "%.*s cannot be listened on: %s%s", SPAN_FMT(b->text),
+                    errno ? strerror(errno) : rc_text(rc),
+                    errno == EACCES       ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+                    : errno == EADDRINUSE ? "; another program listens there"
+                                          : "");
+}
+
+static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
+                          struct conf_fault *fault)
+{
+    size_t count = conf_count(s->conf, CONF_smtp_listen);
+    s->bound = mem_new((count + 1) * sizeof *s->bound);
+    for (size_t i = 0; i < count; i++) {
+        struct proc_bound *next = &s->bound[s->bound_count];
+        next->text = conf_item(s->conf, CONF_smtp_listen, i);
+        TRY(bind_one(next, old, fault));
+        s->bound_count += next->fd >= 0;
+    }
+    return RC(OK);
+}
+
+// Where root starts us, the folder must be there for a store that is not root.
+static struct rc make_store(const struct conf *c, struct conf_fault *fault)
+{
+    char path[4096], user[256];
+    TRY(path_of(c, CONF_store_path, path, sizeof path, fault));
+    if (mkdir(path, 0700)) {
+        if (errno == EEXIST)
+            return RC(OK);
+        return complain(fault, "store.path %s cannot be made: %s", path, strerror(errno));
+    }
+    if (geteuid() != 0 || !span_copy(user, sizeof user, conf_span(c, CONF_user)) || !*user)
+        return RC(OK);
+    const struct passwd *pw = getpwnam(user);
+    if (pw && chown(path, pw->pw_uid, pw->pw_gid))
+        return complain(fault, "store.path %s cannot be given to %s: %s", path, user,
+                        strerror(errno));
+    return RC(OK);
+}
+
+static struct rc check_user(const struct conf *c, struct conf_fault *fault)
+{
+    char user[256];
+    if (!span_copy(user, sizeof user, conf_span(c, CONF_user)) || (*user && !getpwnam(user)))
+        return complain(fault, "user: there is no user \"%.*s\"; make it, or name another",
+                        SPAN_FMT(conf_span(c, CONF_user)));
+    return RC(OK);
+}
+
+struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
+{
+    CLEANUP(key_free) struct buf key = BUF(0);
+    CLEANUP(buf_free) struct buf chain = BUF(0);
+    TRY(check_user(c, fault));
+    return load_keys(c, &chain, &key, fault);
+}
+
+static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
+                      const struct proc_setup *old, struct conf_fault *fault)
+{
+    TRY(proc_conf_load(mc, &s->conf, fault));
+    TRY(check_user(s->conf, fault));
+    TRY(load_keys(s->conf, &s->chain, &s->key, fault));
+    TRY(make_store(s->conf, fault));
+    return bind_all(s, old, fault);
+}
+
+struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
+                         const struct proc_setup *old, struct conf_fault *fault)
+{
+    struct proc_setup *s = mem_new(sizeof *s);
+    *out = NULL;
+    struct rc rc = fill(s, mc, old, fault);
+    if (rc_ok(rc))
+        *out = s;
+    else
+        proc_setup_free(s);
+    return rc;
+}
+
+void proc_setup_free(struct proc_setup *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->bound_count; i++)
+        close(s->bound[i].fd);
+    free(s->bound);
+    key_free(&s->key);
+    buf_free(&s->chain);
+    conf_free(s->conf);
+    free(s);
+}
+
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
+{
+    int64_t n = 1;
+    if (kind == PROC_RECEIVER)
+        n = conf_int(s->conf, CONF_smtp_receivers);
+    else if (kind == PROC_SENDER)
+        n = conf_int(s->conf, CONF_send_processes);
+    return n ? (unsigned)n : processors();
+}

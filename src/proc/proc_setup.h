@@ -1,0 +1,22 @@
+// What a configuration means for the master: itself, the certificate's texts, the
+// bound sockets. Made whole or not at all, so that a reload can change its mind.
+#pragma once
+#include "proc_peers.h"
+#include "proc_serve.h"
+
+struct proc_bound {
+    struct span text; // as written in smtp.listen
+    int fd;
+};
+struct proc_setup {
+    struct conf *conf;
+    struct buf chain, key;
+    struct proc_bound *bound;
+    size_t bound_count;
+};
+
+// `old` (or NULL): sockets whose address stays are taken from it, by duplicate.
+struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
+                         const struct proc_setup *old, struct conf_fault *fault);
+void proc_setup_free(struct proc_setup *s);                                 // NULL: nothing
+unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind); // instances of a role

@@ -1,0 +1,222 @@
+// The command line as its user meets it: arguments in; status, standard output and
+// standard error out. Each call is a process of its own.
+#include "admin.h"
+#include "admin_command.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARGS_MAX = 10 };
+
+struct shown {
+    int status;
+    char out[65536], err[4096];
+};
+
+static void slurp(FILE *f, char *to, size_t room)
+{
+    rewind(f);
+    to[fread(to, 1, room - 1, f)] = '\0';
+    fclose(f);
+}
+
+static void call(struct shown *s, const char *const *args)
+{
+    FILE *out = tmpfile(), *err = tmpfile();
+    char *argv[ARGS_MAX + 2] = {(char *)"geleit"};
+    int argc = 1;
+    for (; args[argc - 1]; argc++)
+        argv[argc] = (char *)args[argc - 1];
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(fileno(out), STDOUT_FILENO);
+        dup2(fileno(err), STDERR_FILENO);
+        alarm(20);
+        int status = admin_main(argc, argv);
+        fflush(stdout);
+        _exit(status);
+    }
+    waitpid(pid, &s->status, 0);
+    s->status = WIFEXITED(s->status) ? WEXITSTATUS(s->status) : -1;
+    slurp(out, s->out, sizeof s->out);
+    slurp(err, s->err, sizeof s->err);
+}
+
+struct line {
+    const char *name;
+    const char *args[ARGS_MAX];
+    int status;
+    const char *out, *err; // NULL: nothing at all; else it holds this
+};
+static const struct line lines[] = {
+    {"no command", {NULL}, 2, "Usage: geleit COMMAND", NULL},
+    {"help", {"help"}, 0, "check the configuration, print it with defaults", NULL},
+    {"--help", {"--help"}, 0, "Exit status: 0 done", NULL},
+    {"help of a command", {"help", "serve"}, 0, "Usage: geleit serve [OPTIONS]", NULL},
+    {"--help of a command", {"config", "--help"}, 0, "--json", NULL},
+    {"help has no hidden options", {"serve", "-h"}, 0, "serve: the mail server", NULL},
+    {"help of what is unknown", {"help", "srve"}, 2, NULL, "did you mean 'serve'?"},
+    {"version", {"version"}, 0, "geleit 0.", NULL},
+    {"--version", {"--version"}, 0, "geleit 0.", NULL},
+    {"version as JSON", {"version", "--json"}, 0, "{\"version\":\"0.", NULL},
+    {"unknown command",
+     {"serv"},
+     2,
+     NULL,
+     "geleit: unknown command 'serv'; did you mean 'serve'?\n"},
+    {"unknown command, nothing near", {"frobnicate"}, 2, NULL, "'geleit help' lists all there are"},
+    {"unknown option",
+     {"config", "--jsno"},
+     2,
+     NULL,
+     "unknown option '--jsno'; see 'geleit config"},
+    {"unknown option before the command", {"--probe", "config"}, 2, NULL, "see 'geleit --help'"},
+    {"too many words", {"config", "x"}, 2, NULL, "'config' takes no argument; see"},
+    {"--json where there is none", {"serve", "--json"}, 2, NULL, "'serve' has no --json"},
+    {"-c without a file", {"config", "-c"}, 2, NULL, "-c needs a file name behind it"},
+    {"-c twice", {"config", "-ca", "-cb"}, 2, NULL, "-c can be given once"},
+    {"-o without a value", {"config", "-o"}, 2, NULL, "-o needs NAME=VALUE behind it"},
+    {"-c of a file that is not there",
+     {"config", "-c", "/no/such/file"},
+     2,
+     NULL,
+     "geleit: /no/such/file cannot be opened: No such file or directory\n"},
+    {"-c of a folder", {"config", "-c", "/"}, 2, NULL, "/ is a folder, where a file is wanted"},
+    {"override", {"config", "-o", "hostname=mx.example"}, 0, "hostname = \"mx.example\";\n", NULL},
+    {"override before the command",
+     {"-ohostname=mx.example", "config"},
+     0,
+     "\"mx.example\";\n",
+     NULL},
+    {"overrides, the last counts",
+     {"config", "-o", "hostname=a", "-o", "hostname=b"},
+     0,
+     "hostname = \"b\";\n",
+     NULL},
+    {"override as JSON",
+     {"config", "--json", "-o", "smtp.max_hops=12"},
+     0,
+     "\"smtp.max_hops\":12,",
+     NULL},
+    {"override unknown",
+     {"config", "-o", "smtp.max_hop=12"},
+     2,
+     NULL,
+     "did you mean 'smtp.max_hops'?"},
+    {"combination", {"config", "-o", "tls.key=k"}, 2, NULL, "tls.key without tls.certificate"},
+    {"certificate that is not there",
+     {"config", "-o", "tls.key=/no/k", "-o", "tls.certificate=/no/c"},
+     2,
+     "certificate = \"/no/c\";",
+     "geleit: /no/k cannot be opened"},
+    {"serve with a file that is not there",
+     {"serve", "-c", "/no/such/file"},
+     2,
+     NULL,
+     "/no/such/file cannot be opened"},
+    {"a role by hand",
+     {"serve", "--role", "store", "--index", "0"},
+     2,
+     NULL,
+     "--role is for geleit itself; run 'geleit serve'"},
+    {"a role without its value", {"serve", "--role"}, 2, NULL, "--role needs KIND behind it"},
+    {"a role of another command", {"config", "--role", "store"}, 2, NULL, "unknown option"},
+};
+
+static void one_line(void **state)
+{
+    const struct line *l = *state;
+    static struct shown s;
+    call(&s, l->args);
+    if (s.status != l->status)
+        print_error("%s%s", s.out, s.err);
+    assert_int_equal(s.status, l->status);
+    if (l->out ? !strstr(s.out, l->out) : s.out[0] != '\0')
+        fail_msg("standard output is: %s", s.out);
+    if (l->err ? !strstr(s.err, l->err) : s.err[0] != '\0')
+        fail_msg("standard error is: %s", s.err);
+    assert_null(strstr(s.out, "\033[")); // no colour where there is no terminal
+}
+
+static void a_file_counts_and_its_printed_form_reads_the_same(void **state)
+{
+    (void)state;
+    static struct shown one, two;
+    char path[] = "/tmp/geleit-admin-XXXXXX";
+    FILE *f = fdopen(mkstemp(path), "w");
+    fputs("smtp: { max_hops = 77; };\nstore.path = \"here\";\n", f);
+    fclose(f);
+    call(&one, (const char *const[]){"config", "-c", path, NULL});
+    assert_int_equal(one.status, 0);
+    assert_non_null(strstr(one.out, "max_hops = 77;\n"));
+    assert_non_null(strstr(one.out, "path = \"/tmp/here\";\n")); // beside the file
+    f = fopen(path, "w");
+    fputs(one.out, f);
+    fclose(f);
+    call(&one, (const char *const[]){"config", "--json", "-c", path, NULL});
+    call(&two, (const char *const[]){"config", "--json", "-o", "smtp.max_hops=77", "-o",
+                                     "store.path=/tmp/here", NULL});
+    assert_string_equal(one.out, two.out);
+    unlink(path);
+}
+
+static void a_fault_names_file_and_line(void **state)
+{
+    (void)state;
+    static struct shown s;
+    char path[] = "/tmp/geleit-admin-XXXXXX", want[100];
+    FILE *f = fdopen(mkstemp(path), "w");
+    fputs("\n\nsmtp.lisen = [];\n", f);
+    fclose(f);
+    call(&s, (const char *const[]){"config", "-c", path, NULL});
+    snprintf(want, sizeof want, "geleit: %s:3: unknown option 'smtp.lisen'; did you", path);
+    assert_int_equal(s.status, 2);
+    assert_true(span_starts(span_str(s.err), span_str(want)));
+    unlink(path);
+}
+
+static void help_hides_what_is_not_for_people(void **state)
+{
+    (void)state;
+    static struct shown s;
+    call(&s, (const char *const[]){"serve", "--help", NULL});
+    assert_null(strstr(s.out, "--role"));
+    assert_null(strstr(s.out, "--json"));
+}
+
+static void every_command_is_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < admin_command_count; i++) {
+        const struct admin_command *c = &admin_commands[i];
+        assert_non_null(c->sentence);
+        assert_non_null(c->words);
+        assert_non_null(c->run);
+        assert_true(c->flag_count <= ADMIN_FLAGS_MAX);
+        assert_ptr_equal(admin_find(c->name), c);
+    }
+}
+
+enum { LINES = sizeof lines / sizeof *lines, OTHERS = 4 };
+
+int main(void)
+{
+    static struct CMUnitTest tests[OTHERS + LINES] = {
+        cmocka_unit_test(a_file_counts_and_its_printed_form_reads_the_same),
+        cmocka_unit_test(a_fault_names_file_and_line),
+        cmocka_unit_test(help_hides_what_is_not_for_people),
+        cmocka_unit_test(every_command_is_whole),
+    };
+    for (size_t i = 0; i < LINES; i++)
+        tests[OTHERS + i] =
+            (struct CMUnitTest){lines[i].name, one_line, NULL, NULL, (void *)&lines[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
