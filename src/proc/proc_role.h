@@ -13,8 +13,8 @@ struct proc_peer {
     enum proc_kind kind;
     unsigned index;
     struct io_channel *channel; // NULL: dead, its successor has not come yet
-    unsigned generation;        // rises with every new channel
     void *data;                 // the role's own
+    unsigned generation;        // rises with every new channel
 };
 
 struct proc_role {
