@@ -19,6 +19,8 @@ void receiver_body_start(struct receiver_body *b, struct receiver *r, void (*rea
                                 .arg = arg};
 }
 
+static void want_segments(struct receiver *r);
+
 static void stop_waiting(struct receiver_body *b)
 {
     for (struct receiver_body **w = &b->receiver->waiting; *w; w = &(*w)->next_waiting) {
@@ -41,6 +43,7 @@ void receiver_body_forget(struct receiver_body *b)
         CLEANUP(buf_free) struct buf msg = BUF(16);
         wr_u32(&msg, b->segment);
         proc_send(proc_peer(b->receiver->proc, PROC_STORE, 0), MSG_SEAL, 0, buf_span(&msg), -1);
+        want_segments(b->receiver); // the next large message finds a file
     }
     b->own_file = false;
     b->fd = -1;
@@ -98,8 +101,6 @@ static void serve_waiting(struct receiver *r, struct rc rc)
 }
 
 // ---- segments ----
-
-static void want_segments(struct receiver *r);
 
 static void retry_segments(void *arg)
 {
@@ -211,7 +212,6 @@ struct rc receiver_body_end(struct receiver_body *b, struct store_range *out)
     if (b->own_file) {
         TRY(store_writer_end(&b->writer, out));
         out->segment = b->segment;
-        want_segments(r); // the next large message finds a file
         return RC(OK);
     }
     if (!receiver_can_store(r))
