@@ -209,10 +209,12 @@ static void committed(void *arg, struct rc rc)
     struct session *s = arg;
     s->committing = false;
     answer_stored(s, rc);
-    if (s->stream)
-        resume(s);
-    else
+    if (!s->stream) {
         session_free(s);
+        return;
+    }
+    io_stream_pause(s->stream, false);
+    resume(s);
 }
 
 // A refusal that only the whole message can show (RFC 5321 §6.3).
@@ -246,6 +248,8 @@ static void send_to_store(struct session *s, struct store_envelope *e)
     e->recipients = recipients;
     fill_recipients(s, e, &bare);
     s->waiting = s->committing = true;
+    // Who has said all and closed his half still waits for the answer.
+    io_stream_pause(s->stream, true);
     receiver_commit(s->receiver, e, NULL, 0, committed, s);
     free(recipients);
 }

@@ -176,15 +176,19 @@ def stuffed(raw):
 
 # ---- processes --------------------------------------------------------------
 def role_pids(server, role=None):
-    """Process ids of the roles of a server, by what they call themselves."""
+    """Process ids of the roles of a server, by what they call themselves.
+    (/proc/PID/task/PID/children would be simpler, and may leave some out.)"""
     out = []
-    with contextlib.suppress(OSError):
-        with open(f"/proc/{server.process.pid}/task/{server.process.pid}/children", encoding="ascii") as f:
-            for pid in f.read().split():
-                with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as c:
-                    title = c.read().split(b"\0")[0].decode()
-                    if title.startswith("geleit: ") and role in (None, title.split()[1]):
-                        out.append(int(pid))
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, IndexError):
+            with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+                state, parent = f.read().rsplit(")", 1)[1].split()[:2]
+            if int(parent) != server.process.pid or state in "ZX":
+                continue
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                title = f.read().split(b"\0")[0].decode()
+            if title.startswith("geleit: ") and role in (None, title.split()[1]):
+                out.append(int(pid))
     return out
 
 

@@ -36,8 +36,11 @@ def kill_one(server, role):
     before = alone.role_pids(server, role)
     victim = random.choice(before)
     alone.kill([victim])
-    assert lab_.until(lambda: len(alone.role_pids(server, role)) == len(before)
-                      and victim not in alone.role_pids(server, role), 10, 0.02), f"{role} is not started again"
+
+    def back():
+        now = alone.role_pids(server, role)
+        return len(now) == len(before) and victim not in now
+    assert lab_.until(back, 10, 0.02), f"{role} is not started again"
 
 
 @pytest.mark.parametrize("role", alone.ROLES)
