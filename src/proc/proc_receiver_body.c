@@ -233,16 +233,17 @@ static bool commit_answered(void *arg, struct io_message *m)
 {
     struct commit *c = arg;
     struct rc rc = RC(UNAVAILABLE);
+    uint64_t id = 0;
     bool fine = true;
     if (m) {
         struct rd r = RD(m->payload);
         rc.code = (enum rc_code)rd_enum(&r, RC_COUNT);
-        rd_u64(&r);
+        id = rd_u64(&r);
         fine = m->kind == MSG_COMMITTED && rd_end(&r);
         if (!fine)
             rc = RC(UNAVAILABLE);
     }
-    c->done(c->arg, rc);
+    c->done(c->arg, rc, id);
     free(c);
     return fine;
 }
