@@ -22,7 +22,7 @@ struct session {
     bool pumping, committing, in_message;
     struct receiver_body body;
     struct mail_scan scan;
-    uint64_t id; // of the message being committed
+    uint64_t id; // in the Received field of the message being committed
 };
 
 static void pump(struct session *s, struct span *in);
@@ -175,44 +175,47 @@ static void put_received(struct session *s, struct buf *head)
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
-static void log_accepted(struct session *s, const struct smtp_transaction *t)
+// `queued`: the id that sender, history and `geleit queue` call it by.
+static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    char id[17];
+    char received[17];
     CLEANUP(buf_free) struct buf client = BUF(256);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
-    receiver_id_text(id, s->id);
+    receiver_id_text(received, s->id);
     put_client(&client, s);
-    LOG(LOG_INFO, "message-accepted", LOG_T("id", id), LOG_S("client", buf_span(&client)),
-        LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
-        LOG_T("tls", tls ? tls->version : "none"));
+    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_T("received", received),
+        LOG_S("client", buf_span(&client)), LOG_S("from", t->sender.text),
+        LOG_I("recipients", t->count), LOG_T("tls", tls ? tls->version : "none"));
 }
 
-static void answer_stored(struct session *s, struct rc rc)
+static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
 {
     CLEANUP(buf_free) struct buf text = BUF(256);
     char id[17];
-    receiver_id_text(id, s->id);
+    receiver_id_text(id, rc_ok(rc) ? queued : s->id);
     if (rc_ok(rc)) {
-        log_accepted(s, smtp_server_transaction(s->smtp));
+        log_accepted(s, smtp_server_transaction(s->smtp), id);
         buf_printf(&text, "message %s is queued", id);
         answer(s, 250, "2.0.0", buf_span(&text));
         return;
     }
-    LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
+    LOG(LOG_WARN, "message-not-stored", LOG_T("received", id), LOG_T("why", rc_text(rc)));
     buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
     bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
     answer(s, full ? 452 : 451, full ? "4.3.1" : "4.3.0", buf_span(&text));
 }
 
-static void committed(void *arg, struct rc rc)
+static void committed(void *arg, struct rc rc, uint64_t queued)
 {
     struct session *s = arg;
     s->committing = false;
-    answer_stored(s, rc);
-    if (s->stream)
-        resume(s);
-    else
+    answer_stored(s, rc, queued);
+    if (!s->stream) {
         session_free(s);
+        return;
+    }
+    io_stream_pause(s->stream, false);
+    resume(s);
 }
 
 // A refusal that only the whole message can show (RFC 5321 §6.3).
@@ -246,6 +249,8 @@ static void send_to_store(struct session *s, struct store_envelope *e)
     e->recipients = recipients;
     fill_recipients(s, e, &bare);
     s->waiting = s->committing = true;
+    // Who has said all and closed his half still waits for the answer.
+    io_stream_pause(s->stream, true);
     receiver_commit(s->receiver, e, NULL, 0, committed, s);
     free(recipients);
 }
@@ -269,7 +274,7 @@ static void commit(struct session *s)
         if (rc_ok(rc))
             send_to_store(s, &e);
         else
-            answer_stored(s, rc);
+            answer_stored(s, rc, 0);
     }
     body_abort(s); // its bytes are where they stay
 }
