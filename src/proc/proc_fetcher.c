@@ -9,7 +9,7 @@
 
 enum { FETCHES_MAX = 256, ADDRESSES_MAX = 16, FAILURES_MAX = 512 };
 #define DNS_PATIENCE SECONDS(30)
-// A host that failed is left alone for so long (RFC 8461 §3.3).
+// A host that failed is left alone for so long, until its id changes (RFC 8461 §3.3).
 #define FAILURE_STANDS SECONDS(300)
 
 struct fetch {
@@ -18,6 +18,7 @@ struct fetch {
     struct proc *proc;
     struct proc_asker asker;
     struct dns_name domain;
+    char id[STS_ID_MAX + 1]; // empty: a refresh
     unsigned waiting; // address questions without an answer
     bool unanswered;  // one of them got none that can be believed
     struct dns_address addresses[ADDRESSES_MAX];
@@ -26,6 +27,7 @@ struct fetch {
 
 struct failure {
     struct dns_name domain; // empty: a free place
+    char id[STS_ID_MAX + 1];
     struct mono until;
     enum trust_fetch_result result;
     char detail[256];
@@ -41,10 +43,12 @@ struct fetcher {
 static void remember(struct fetcher *fetcher, const struct fetch *f,
                      const struct trust_fetched *result)
 {
-    if (result->result == TRUST_FETCH_OK)
+    if (result->result == TRUST_FETCH_OK || !f->id[0])
         return;
     struct failure *place = &fetcher->failures[fetcher->next_failure++ % FAILURES_MAX];
     place->domain = f->domain;
+    if (!span_copy(place->id, sizeof place->id, span_str(f->id)))
+        panic("an id of more than its bytes");
     place->until.us = io_now(f->proc->loop).us + FAILURE_STANDS;
     place->result = result->result;
     if (!span_copy(place->detail, sizeof place->detail,
@@ -57,7 +61,8 @@ static const struct failure *recall(const struct fetcher *fetcher, const struct 
     int64_t now = io_now(f->proc->loop).us;
     for (size_t i = 0; i < FAILURES_MAX; i++) {
         const struct failure *known = &fetcher->failures[i];
-        if (known->until.us > now && dns_name_eq(&known->domain, &f->domain))
+        if (known->until.us > now && dns_name_eq(&known->domain, &f->domain) &&
+            span_eq(span_str(known->id), span_str(f->id)))
             return known;
     }
     return NULL;
@@ -142,17 +147,18 @@ static void ask_address(struct fetch *f, const struct dns_name *host, enum dns_t
 static bool got(struct proc_peer *peer, struct io_message *m)
 {
     struct rd r = RD(m->payload);
-    struct span domain = rd_span(&r);
+    struct span domain = rd_span(&r), id = rd_span(&r);
     struct fetch *f = mem_new(sizeof *f);
     struct dns_name host;
-    if (m->kind != MSG_FETCH || !rd_end(&r) || !dns_name_parse_host(&f->domain, domain)) {
+    if (m->kind != MSG_FETCH || !rd_end(&r) || !dns_name_parse_host(&f->domain, domain) ||
+        !span_copy(f->id, sizeof f->id, id)) {
         free(f);
         return false;
     }
     f->proc = peer->proc;
     f->fetcher = peer->proc->data;
     f->asker = proc_asker_of(peer, m);
-    const struct failure *known = recall(f->fetcher, f);
+    const struct failure *known = f->id[0] ? recall(f->fetcher, f) : NULL;
     if (known) {
         finish(f,
                &(struct trust_fetched){.result = known->result, .detail = span_str(known->detail)});

@@ -61,7 +61,7 @@ enum proc_message {
     MSG_DNS = 80, // dns_question_pack -> dns_answer_pack
     MSG_DNS_IS,
     // sender -> fetcher
-    MSG_FETCH = 82, // span domain -> trust_fetched_pack
+    MSG_FETCH = 82, // span domain, span id of its record -> trust_fetched_pack
     MSG_FETCHED,
 };
 
