@@ -24,7 +24,11 @@ struct dmarc_identifier {
     enum dmarc_alignment alignment;
 };
 
-enum { DMARC_IDENTIFIERS_MAX = AUTH_DMARC_DKIM_MAX + 1 };
+enum {
+    DMARC_IDENTIFIERS_MAX = AUTH_DMARC_DKIM_MAX + 1,
+    // With the author's walk they fit into the table however deep they are.
+    DMARC_WALKS_AT_ONCE = DMARC_LOOKUPS_MAX / DMARC_WALK_MAX - 1
+};
 
 struct auth_dmarc {
     bool from_given, identifiers_given, done;

@@ -103,17 +103,18 @@ static enum dmarc_alignment align(struct auth_dmarc *m, const struct dmarc_ident
     return align_relaxed(m, &k->domain);
 }
 
-// True: no walk is under way any more.
+// True: no walk is under way any more. A few walk at a time, in the order given,
+// so that the first ones find room in the table whatever follows them.
 static bool align_all(struct auth_dmarc *m)
 {
-    bool settled = true;
-    for (size_t i = 0; i < m->count; i++) {
+    size_t under_way = 0;
+    for (size_t i = 0; i < m->count && under_way < DMARC_WALKS_AT_ONCE; i++) {
         struct dmarc_identifier *k = &m->identifiers[i];
         if (k->alignment == ALIGNMENT_WAITS)
             k->alignment = align(m, k);
-        settled = settled && k->alignment != ALIGNMENT_WAITS;
+        under_way += k->alignment == ALIGNMENT_WAITS;
     }
-    return settled;
+    return under_way == 0;
 }
 
 // --- Verdict, RFC 9989 §5.3.5 and §5.3.6
