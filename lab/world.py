@@ -320,6 +320,17 @@ domain("backup.example", signing="none", transport="tls", requirement=("opportun
        via="mx3.backup.example", why="The first host refuses, the second never answers, the third serves.",
        rfc=("RFC 5321 §5.1",))
 
+domain("mx-self.example", signing="none", expect="fail", mx=((10, SENDER_HOST),),
+       why="The only MX is the sender itself, which does not take the domain's mail: a loop.", rfc=("RFC 5321 §5.1",))
+host("mx2.mx-self-first.example", cert="self")
+domain("mx-self-first.example", signing="none", expect="fail",
+       mx=((10, SENDER_HOST), (20, "mx2.mx-self-first.example")),
+       why="The sender is the best MX; those behind it would only send the mail back.", rfc=("RFC 5321 §5.1",))
+host("mx1.mx-self-last.example", cert="self")
+domain("mx-self-last.example", signing="none", transport="tls",
+       mx=((10, "mx1.mx-self-last.example"), (20, SENDER_HOST)), via="mx1.mx-self-last.example",
+       why="The sender is the backup MX; the better one gets the mail.", rfc=("RFC 5321 §5.1",))
+
 # ---- servers that misbehave in SMTP: one unsigned zone -----------------------
 zone("odd.example")
 _STAGES = ("greeting", "ehlo", "mail", "rcpt", "data", "end")
