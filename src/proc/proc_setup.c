@@ -3,6 +3,7 @@
 #include "base_log.h"
 #include "io_stream.h"
 #include "io_tls.h"
+#include "proc_door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -231,7 +232,8 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
     TRY(make_store(s->conf, fault));
-    return bind_all(s, old, fault);
+    TRY(bind_all(s, old, fault));
+    return proc_door_bind(s, old, fault);
 }
 
 struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
@@ -254,6 +256,9 @@ void proc_setup_free(struct proc_setup *s)
     for (size_t i = 0; i < s->bound_count; i++)
         close(s->bound[i].fd);
     free(s->bound);
+    if (s->door.text.len)
+        close(s->door.fd);
+    buf_free(&s->door_path);
     key_free(&s->key);
     buf_free(&s->chain);
     conf_free(s->conf);
