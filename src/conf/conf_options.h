@@ -14,7 +14,7 @@ X(user, "user", CONF_STRING, 0, 64, "", NULL, CONF_MASTER, NULL,
 X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL, conf_check_endpoint,
   "Addresses to receive mail on, \"address:port\".")
 X(smtp_receivers, "smtp.receivers", CONF_INT, 0, 256, "0", NULL, CONF_MASTER, NULL,
-  "Receiver processes; 0: one for each processor.")
+  "Receiver processes; 0: one for every two processors, at least one.")
 X(smtp_max_size, "smtp.max_size", CONF_SIZE, 65536, INT64_C(4) << 30, "50M", NULL, CONF_RECEIVER, NULL,
   "Largest message accepted.")
 X(smtp_max_recipients, "smtp.max_recipients", CONF_INT, 100, 10000, "1000", NULL, CONF_RECEIVER, NULL,
@@ -61,7 +61,7 @@ X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER | CONF
   "Port of policy hosts; anything but 443 is for tests.")
 
 X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NULL,
-  "Sender processes; 0: one for each processor.")
+  "Sender processes; 0: one for every two processors, at least one.")
 X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Port of other mail servers; anything but 25 is for tests.")
 X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_route,

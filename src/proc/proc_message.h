@@ -23,10 +23,12 @@ enum proc_message {
     MSG_DRAINED = 22,
 
     // receiver -> store
-    MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment; fd
+    MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment, u64 first id of messages to be put
+                      //   in it, u32 how many (own_file: none); fd
     MSG_SEGMENT_IS,
-    MSG_COMMIT = 32, // envelope, [u64 replaced recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce
-                     // that is not owed any more). A file of its own is sealed with its message
+    MSG_COMMIT = 32, // envelope (with an id that came with a segment, or 0), [u64 replaced
+                     // recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce that is not owed any more).
+                     // A file of its own is sealed with its message
     MSG_COMMITTED,
     MSG_SEAL = 34, // u32 segment: no more will be appended
     // receiver, sender -> store

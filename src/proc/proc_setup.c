@@ -265,10 +265,13 @@ void proc_setup_free(struct proc_setup *s)
     free(s);
 }
 
-static unsigned processors(void)
+// Receiving and sending share the machine with each other and with the store: more
+// processes than half the processors only take turns, and commit in smaller groups.
+static unsigned half_the_processors(void)
 {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    unsigned all = sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    return all > 2 ? (all + 1) / 2 : 1;
 }
 
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
@@ -278,5 +281,5 @@ unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
         n = conf_int(s->conf, CONF_smtp_receivers);
     else if (kind == PROC_SENDER)
         n = conf_int(s->conf, CONF_send_processes);
-    return n ? (unsigned)n : processors();
+    return n ? (unsigned)n : half_the_processors();
 }

@@ -31,7 +31,7 @@ struct store_recipient {
 };
 
 struct store_envelope {
-    uint64_t id; // by the store; rises with every message
+    uint64_t id; // 0: by the store; else one that store_reserve() gave, kept
     struct wall received;
     struct span sender; // empty: null path
     struct span client; // "192.0.2.1", for people
@@ -64,12 +64,15 @@ struct rc store_segment_new(struct store *s, uint32_t *id, int *fd); // caller o
 void store_segment_seal(struct store *s, uint32_t id);
 struct rc store_segment_open(struct store *s, uint32_t id, int *fd); // read only
 
-// Gathers a message; sets ids. `replaces`: recipients (of other messages) whose
+// Ids for messages to come, as many as asked: the first of them. Never given twice,
+// as long as who has them uses them with this opening of the store.
+uint64_t store_reserve(struct store *s, uint32_t count);
+// Gathers a message; sets ids that are 0. `replaces`: recipients (of other messages) whose
 // failure this message reports: they go in the same transaction (bounces).
 // Refused, with nothing gathered and the group unharmed: NOT_FOUND: the segment
 // takes no messages, or one of `replaces` is not owed (any more); CORRUPT: the
-// range is no record of its own in it; MALFORMED: no recipient, or one without
-// address or domain; TOO_LARGE: too many.
+// range is no record of its own in it; MALFORMED: no recipient, one without
+// address or domain, an id that was not given or is in the queue already; TOO_LARGE: too many.
 struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *replaces,
                     size_t replaces_count);
 

@@ -129,6 +129,20 @@ static struct rc check_free(struct store *s, const struct store_range *range)
     return overlaps ? RC(CORRUPT) : RC(OK);
 }
 
+// An id that a client was told must lead to one message only.
+static struct rc check_id(struct store *s, uint64_t id)
+{
+    if (id == 0)
+        return RC(OK);
+    if (id >= s->next_message)
+        return RC(MALFORMED);
+    struct store_row r = store_row_begin(&s->sql, SQL_GET_RANGE);
+    store_row_int(&r, (int64_t)id);
+    bool there = store_row_next(&r);
+    TRY(store_row_done(&r));
+    return there ? RC(MALFORMED) : RC(OK);
+}
+
 static struct rc check_put(struct store *s, const struct store_envelope *e)
 {
     if (e->count == 0)
@@ -138,6 +152,7 @@ static struct rc check_put(struct store *s, const struct store_envelope *e)
     for (size_t i = 0; i < e->count; i++)
         if (e->recipients[i].domain.len == 0 || e->recipients[i].address.len == 0)
             return RC(MALFORMED);
+    TRY(check_id(s, e->id));
     TRY(store_body_check(&s->body, &e->body));
     return check_free(s, &e->body);
 }
@@ -165,7 +180,8 @@ struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *r
     TRY(check_put(s, e));
     TRY(check_replaced(s, replaces, replaces_count));
     TRY(store_sql_begin(&s->sql));
-    e->id = s->next_message++;
+    if (e->id == 0)
+        e->id = s->next_message++;
     struct rc rc = put_all(s, e, replaces, replaces_count);
     if (!rc_ok(rc))
         return undo(s, rc);
