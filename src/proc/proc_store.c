@@ -329,6 +329,10 @@ static const struct {
     {MSG_POLICY_PUT, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_put},
     {MSG_POLICY_EXPIRING, 1 << PROC_SENDER, got_policy_expiring},
     {MSG_FILL, 1 << PROC_QUEUE, got_fill},
+    {MSG_QUEUE_LIST, 1 << PROC_CONTROL, proc_people_list},
+    {MSG_QUEUE_SHOW, 1 << PROC_CONTROL, proc_people_show},
+    {MSG_QUEUE_CHANGE, 1 << PROC_CONTROL, proc_people_change},
+    {MSG_POLICY_LIST, 1 << PROC_CONTROL, proc_people_policies},
 };
 
 static bool got(struct proc_peer *peer, struct io_message *m)
