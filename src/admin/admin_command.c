@@ -9,9 +9,17 @@ static const struct admin_flag serve_flags[] = {
     {"--index", "N", NULL},
 };
 
+static const struct admin_flag explain_flags[] = {
+    {"--probe", NULL, "also connect to each host and shake hands, as a delivery would"},
+    {"--requiretls", NULL, "as for a message sent with REQUIRETLS (RFC 8689)"},
+    {"--tls-required-no", NULL, "as for a message with the field TLS-Required: No"},
+};
+
 const struct admin_command admin_commands[] = {
     {"serve", "", 0, 0, "the mail server: receive, decide, queue, deliver; stays in the foreground",
      false, serve_flags, 2, admin_serve},
+    {"explain", "ADDRESS", 1, 1, "the decision that would be made now for this recipient, and why",
+     true, explain_flags, 3, admin_explain},
     {"config", "", 0, 0, "check the configuration, print it with defaults", true, NULL, 0,
      admin_config},
     {"help", "[COMMAND]", 0, 1, "this list, or what one command takes", false, NULL, 0, admin_help},

@@ -52,17 +52,21 @@ enum proc_message {
     MSG_JOB = 70,   // u64 job, u64 message, span domain, u64 size
     MSG_ENDED = 72, // -> queue: u64 job, bool again, i64 due
     MSG_BUSY = 74,  // -> queue, first on every new channel: [u64 message, span domain, u64 job]
-    // sender <-> queue
+    // sender, control <-> queue
     MSG_SLOT = 76, // span host -> (empty): a connection may be opened
     MSG_SLOT_YOURS,
     MSG_SLOT_BACK = 78, // span host: it was closed, or is not wanted any more
 
-    // sender, fetcher -> resolver
+    // sender, control, fetcher -> resolver
     MSG_DNS = 80, // dns_question_pack -> dns_answer_pack
     MSG_DNS_IS,
-    // sender -> fetcher
-    MSG_FETCH = 82, // span domain -> trust_fetched_pack
+    // sender, control -> fetcher
+    MSG_FETCH = 82, // span domain, span id of its record -> trust_fetched_pack
     MSG_FETCHED,
+
+    // the command line -> control, at the local door (proc_control_request.h)
+    MSG_CONTROL = 90, // control_request -> control_answer
+    MSG_TOLD,
 };
 
 // Envelopes, attempts and outcomes as payload. Unpacking checks everything and

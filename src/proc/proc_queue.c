@@ -24,7 +24,7 @@ struct job {
     uint64_t ours, theirs; // the scheduler's number; the number the worker knows it by
 };
 
-struct slot { // a place at a host that a sender holds or waits for
+struct slot { // a place at a host that somebody holds or waits for
     struct slot *next;
     struct proc_asker asker;
     uint64_t who;
@@ -59,6 +59,12 @@ static struct state *state_of(const struct proc_peer *peer)
 static bool is_worker(const struct proc_peer *peer)
 {
     return peer->kind == PROC_SENDER || peer->kind == PROC_RECEIVER;
+}
+
+// Who connects to hosts: senders to deliver, control to probe.
+static bool takes_slots(const struct proc_peer *peer)
+{
+    return peer->kind == PROC_SENDER || peer->kind == PROC_CONTROL;
 }
 
 static struct worker *worker_of(struct proc_peer *peer)
@@ -346,7 +352,7 @@ static struct slot *slot_of(struct state *s, uint64_t who)
 {
     for (size_t i = 0; i < s->proc->peer_count; i++) {
         struct proc_peer *peer = s->proc->peers[i];
-        struct worker *w = is_worker(peer) ? worker_of(peer) : NULL;
+        struct worker *w = takes_slots(peer) ? worker_of(peer) : NULL;
         for (struct slot *slot = w ? w->slots : NULL; slot; slot = slot->next)
             if (slot->who == who)
                 return slot;
@@ -396,7 +402,7 @@ static void peer_up(struct proc_peer *peer)
 static void peer_down(struct proc_peer *peer)
 {
     struct state *s = state_of(peer);
-    if (!s || !is_worker(peer))
+    if (!s || (!is_worker(peer) && !takes_slots(peer)))
         return;
     struct worker *w = worker_of(peer);
     struct wall again = {io_wall(s->proc->loop).us + AFTER_DEATH};
@@ -468,6 +474,8 @@ static bool got(struct proc_peer *peer, struct io_message *m)
         {MSG_ENDED, PROC_RECEIVER, got_ended},
         {MSG_SLOT, PROC_SENDER, got_slot},
         {MSG_SLOT_BACK, PROC_SENDER, got_slot_back},
+        {MSG_SLOT, PROC_CONTROL, got_slot},
+        {MSG_SLOT_BACK, PROC_CONTROL, got_slot_back},
     };
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
         if (handlers[i].kind == m->kind && handlers[i].from == peer->kind)

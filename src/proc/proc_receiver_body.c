@@ -19,6 +19,7 @@ void receiver_body_start(struct receiver_body *b, struct receiver *r, void (*rea
                                 .arg = arg};
 }
 
+static void seal(struct receiver *r, uint32_t segment);
 static void want_segments(struct receiver *r);
 
 static void stop_waiting(struct receiver_body *b)
@@ -40,9 +41,7 @@ void receiver_body_forget(struct receiver_body *b)
     if (b->own_file) {
         store_writer_free(&b->writer);
         close(b->fd);
-        CLEANUP(buf_free) struct buf msg = BUF(16);
-        wr_u32(&msg, b->segment);
-        proc_send(proc_peer(b->receiver->proc, PROC_STORE, 0), MSG_SEAL, 0, buf_span(&msg), -1);
+        seal(b->receiver, b->segment);
         want_segments(b->receiver); // the next large message finds a file
     }
     b->own_file = false;
@@ -107,6 +106,25 @@ static void retry_segments(void *arg)
     want_segments(arg);
 }
 
+static void seal(struct receiver *r, uint32_t segment)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_u32(&b, segment);
+    proc_send(proc_peer(r->proc, PROC_STORE, 0), MSG_SEAL, 0, buf_span(&b), -1);
+}
+
+// The old one is sealed only now: what was appended to it went to the store before.
+static void change_current(struct receiver *r, uint32_t id, int fd)
+{
+    if (r->current.fd >= 0) {
+        seal(r, r->current.id);
+        close(r->current.fd);
+    }
+    r->current.id = id;
+    r->current.fd = fd;
+    r->current.end = 0;
+}
+
 static bool segment_came(struct receiver *r, bool own_file, struct io_message *m)
 {
     struct rc rc = RC(UNAVAILABLE);
@@ -129,9 +147,7 @@ static bool segment_came(struct receiver *r, bool own_file, struct io_message *m
             r->spare.id = id;
             r->spare.fd = m->fd;
         } else {
-            r->current.id = id;
-            r->current.fd = m->fd;
-            r->current.end = 0;
+            change_current(r, id, m->fd);
         }
         m->fd = -1;
     } else {
@@ -169,7 +185,8 @@ static void ask_segment(struct receiver *r, bool own_file)
 
 static void want_segments(struct receiver *r)
 {
-    if (r->current.fd < 0 && !r->current.asked) {
+    // A full one is written to until its successor is there.
+    if ((r->current.fd < 0 || r->current.end >= STORE_SEGMENT_MAX) && !r->current.asked) {
         r->current.asked = true;
         ask_segment(r, false);
     }
@@ -187,22 +204,13 @@ void receiver_segments_renew(struct receiver *r)
     if (r->spare.fd >= 0)
         close(r->spare.fd);
     r->current.fd = r->spare.fd = -1;
+    r->current.end = 0;
     want_segments(r);
 }
 
 bool receiver_can_store(const struct receiver *r)
 {
     return r->current.fd >= 0;
-}
-
-static void seal_current(struct receiver *r)
-{
-    CLEANUP(buf_free) struct buf b = BUF(16);
-    wr_u32(&b, r->current.id);
-    close(r->current.fd);
-    r->current.fd = -1;
-    proc_send(proc_peer(r->proc, PROC_STORE, 0), MSG_SEAL, 0, buf_span(&b), -1);
-    want_segments(r);
 }
 
 struct rc receiver_body_end(struct receiver_body *b, struct store_range *out)
@@ -260,9 +268,8 @@ uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
         wr_u64(&b, replaces[i]);
     uint32_t ticket = proc_ask(r->proc, PROC_STORE, 0, MSG_COMMIT, buf_span(&b), COMMIT_PATIENCE,
                                commit_answered, c);
-    // Sealed only now: what was appended is on its way to the store before.
-    if (r->current.fd >= 0 && r->current.end >= STORE_SEGMENT_MAX)
-        seal_current(r);
+    if (r->current.end >= STORE_SEGMENT_MAX)
+        want_segments(r);
     return ticket;
 }
 

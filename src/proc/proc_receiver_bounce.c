@@ -44,11 +44,12 @@ static void committed(void *arg, struct rc rc, uint64_t queued)
     char id[17], notice[17];
     receiver_id_text(id, b->message);
     receiver_id_text(notice, queued);
-    if (rc_ok(rc))
+    bool told = rc_ok(rc) || rc.code == RC_NOT_FOUND; // not found: not owed any more
+    if (told)
         LOG(LOG_INFO, "bounce-queued", LOG_T("id", notice), LOG_T("for", id));
     else
         LOG(LOG_WARN, "bounce-not-stored", LOG_T("for", id), LOG_T("why", rc_text(rc)));
-    ended(b, !rc_ok(rc));
+    ended(b, !told);
 }
 
 // The header section of the failed message, as the sender will know it again.

@@ -7,13 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-    DELIVERY_ROOM = 8 << 20,
-    RECORD_MAX = 1 << 20,
-    BODY_PIECE = 65536,
-    BODY_AHEAD = 262144,
-    TLSA_MAX = 64
-};
+enum { DELIVERY_ROOM = 8 << 20, RECORD_MAX = 1 << 20, BODY_PIECE = 65536, BODY_AHEAD = 262144 };
 #define LOAD_PATIENCE    SECONDS(60)
 #define OUTCOME_PATIENCE SECONDS(60)
 #define OUTCOME_AGAIN    SECONDS(2)
@@ -429,7 +423,7 @@ static void after_transaction(struct delivery *d, bool lost)
     buf_printf(&why, "%.*s: %.*s", SPAN_FMT(host_text(d)),
                SPAN_FMT(l->seen.detail.len ? l->seen.detail : SPAN("deferred the message")));
     d->link = NULL;
-    l->delivery = NULL; // idle, or buried by itself
+    l->user = NULL; // idle, or buried by itself
     (void)lost;
     if (all_settled(d)) {
         finish(d);
@@ -466,62 +460,37 @@ static void next_host(struct delivery *d)
         return;
     }
     d->key = link_key(d->trying.host, &d->need);
-    if (!d->trying.clear && (d->link = link_reuse(d->sender, &d->key, d))) {
+    if (!d->trying.clear && (d->link = link_reuse(&d->sender->links, &d->key, d))) {
         begin(d);
         return;
     }
     d->waits_slot = true;
     d->link =
-        link_open(d->sender, d,
+        link_open(&d->sender->links, d,
                   &(struct link_wish){d->trying.host, d->trying.address, d->trying.clear}, &d->key);
 }
 
-bool delivery_wants(const struct delivery *d, const struct link *l)
+static bool wants(const void *user, const struct link *l)
 {
+    const struct delivery *d = user;
     return d->waits_slot && !d->trying.clear && !l->clear &&
            span_eq(SPAN_OF(d->key.at), SPAN_OF(l->key.at));
 }
 
-void delivery_take_over(struct delivery *d, struct link *l)
+static void take_over(void *user, struct link *l)
 {
+    struct delivery *d = user;
     d->waits_slot = false;
     d->link = l;
-    l->delivery = d;
+    l->user = d;
     l->session.reused = true;
     begin(d);
 }
 
-static size_t usable_tlsa(const struct trust_host *h, struct io_tlsa out[TLSA_MAX])
+static void handshake(void *user, struct link *l)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < h->tlsa_count && n < TLSA_MAX; i++) {
-        const struct trust_tlsa *t = &h->tlsa[i];
-        if (t->usable)
-            out[n++] = (struct io_tlsa){t->usage, t->selector, t->matching, t->data};
-    }
-    return n;
-}
-
-void delivery_handshake(struct delivery *d, struct link *l)
-{
-    const struct trust_host *h = d->trying.host;
-    struct io_tlsa tlsa[TLSA_MAX];
-    struct span names[TRUST_NAMES_MAX];
-    struct io_tls_want want = {.strength = IO_TLS_ANY, .names = names, .tlsa = tlsa};
-    bool dane = h->requirement == TRUST_REQ_DANE || h->requirement == TRUST_REQ_LOCAL_DANE_ONLY;
-    if (dane)
-        want.tlsa_count = usable_tlsa(h, tlsa);
-    for (; want.name_count < h->name_count; want.name_count++)
-        names[want.name_count] = dns_name_span(&h->names[want.name_count]);
-    want.pkix = h->requirement == TRUST_REQ_STS || h->requirement == TRUST_REQ_PKIX ||
-                h->requirement == TRUST_REQ_LOCAL_VERIFY || h->sts_testing;
-    want.pin = h->requirement == TRUST_REQ_LOCAL_PINNED ? h->pin : SPAN("");
-    want.sni = dns_name_span(h->tlsa_base.len ? &h->tlsa_base : &h->name);
-    if (dane)
-        want.strength = IO_TLS_DANE;
-    else if (want.pkix && !h->sts_testing)
-        want.strength = IO_TLS_MODERN;
-    link_handshake(l, &want);
+    const struct delivery *d = user;
+    link_handshake(l, d->trying.host);
 }
 
 static void seen(struct delivery *d, struct link *l)
@@ -549,8 +518,9 @@ static void seen(struct delivery *d, struct link *l)
     }
 }
 
-void delivery_event(struct delivery *d, struct link *l, enum link_event e)
+static void event(void *user, struct link *l, enum link_event e)
 {
+    struct delivery *d = user;
     switch (e) {
     case LINK_SEEN:
         seen(d, l);
@@ -567,12 +537,19 @@ void delivery_event(struct delivery *d, struct link *l, enum link_event e)
     }
 }
 
-void delivery_drained(struct delivery *d, struct link *l)
+static void drained(void *user, struct link *l)
 {
+    struct delivery *d = user;
     (void)l;
     if (d->body.at && !d->body.ended)
         send_body(d);
 }
+
+const struct link_user delivery_links = {.event = event,
+                                         .handshake = handshake,
+                                         .drained = drained,
+                                         .wants = wants,
+                                         .take_over = take_over};
 
 // ---- the beginning ----
 

@@ -3,6 +3,7 @@
 #include "base_log.h"
 #include "io_stream.h"
 #include "io_tls.h"
+#include "proc_door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,7 +257,8 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
     if (!old) // a running server has its store
         TRY(make_store(s->conf, fault));
-    return bind_all(s, old, fault);
+    TRY(bind_all(s, old, fault));
+    return proc_door_bind(s, old, fault);
 }
 
 struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
@@ -279,16 +281,22 @@ void proc_setup_free(struct proc_setup *s)
     for (size_t i = 0; i < s->bound_count; i++)
         close(s->bound[i].fd);
     free(s->bound);
+    if (s->door.text.len)
+        close(s->door.fd);
+    buf_free(&s->door_path);
     key_free(&s->key);
     buf_free(&s->chain);
     conf_free(s->conf);
     free(s);
 }
 
-static unsigned processors(void)
+// Receiving and sending share the machine with each other and with the store: more
+// processes than half the processors only take turns, and commit in smaller groups.
+static unsigned half_the_processors(void)
 {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    unsigned all = sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    return all > 2 ? (all + 1) / 2 : 1;
 }
 
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
@@ -298,5 +306,5 @@ unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
         n = conf_int(s->conf, CONF_smtp_receivers);
     else if (kind == PROC_SENDER)
         n = conf_int(s->conf, CONF_send_processes);
-    return n ? (unsigned)n : processors();
+    return n ? (unsigned)n : half_the_processors();
 }

@@ -47,7 +47,7 @@ static struct rc open_queue(struct store_role *r, const char **why)
         return RC(CONFIG);
     }
     TRY(store_open(&r->store, path, why));
-    store_watch(r->store, held_gone, r);
+    store_watch(r->store, proc_held_gone, r);
     LOG(LOG_INFO, "store-open", LOG_I("messages", store_count(r->store)));
     if (store_damaged(r->store))
         LOG(LOG_ERROR, "bodies-missing", LOG_I("segments", store_damaged(r->store)));
@@ -71,7 +71,7 @@ static struct rc open_policy(struct store_role *r, const char **why)
 }
 
 // Mail does not wait for the others: it flows without history and policies.
-struct rc store_role_open(struct store_role *r)
+static struct rc open_all(struct store_role *r)
 {
     struct rc (*const parts[])(struct store_role *, const char **) = {open_queue, open_policy,
                                                                       open_history};
@@ -90,10 +90,10 @@ struct rc store_role_open(struct store_role *r)
 static void reopen(void *role)
 {
     struct store_role *r = role;
-    if (!rc_ok(store_role_open(r)))
+    if (!rc_ok(open_all(r)))
         timer_in(r, &r->reopen, REOPEN_AFTER);
     if (r->fill.waiting)
-        group_schedule(r);
+        proc_group_schedule(r);
 }
 
 static void trim(void *role)
@@ -131,7 +131,7 @@ static void start(struct proc *p)
 
 static void drain(struct proc *p)
 {
-    group_flush(p->data);
+    proc_group_flush(p->data);
     proc_drained(p);
 }
 
@@ -140,8 +140,8 @@ static void peer_down(struct proc_peer *peer)
     struct store_role *r = peer->proc->data;
     if (!r)
         return;
-    held_peer_died(r, peer);
-    group_peer_died(r, peer);
+    proc_held_peer_died(r, peer);
+    proc_group_peer_died(r, peer);
 }
 
 static void segment_answer(struct proc_peer *peer, uint32_t ticket, struct rc rc, uint32_t id,
@@ -163,7 +163,7 @@ static bool got_segment(struct store_role *r, struct proc_peer *peer, struct io_
         return false;
     struct rc rc = r->store ? store_segment_new(r->store, &id, &fd) : RC(UNAVAILABLE);
     if (rc_ok(rc)) {
-        struct held *h = held_add(r, id);
+        struct held *h = proc_held_add(r, id);
         h->writer = peer;
         h->own_file = own_file;
     }
@@ -179,7 +179,7 @@ static bool got_seal(struct store_role *r, struct proc_peer *peer, struct io_mes
     uint32_t id = rd_u32(&rd);
     if (!rd_end(&rd))
         return false;
-    struct held *h = held_find(r, id);
+    struct held *h = proc_held_find(r, id);
     if (h && h->writer == peer) {
         h->writer = NULL;
         store_segment_seal(r->store, id);
@@ -190,8 +190,8 @@ static bool got_seal(struct store_role *r, struct proc_peer *peer, struct io_mes
 // The segment's descriptor, if this peer has not got it yet.
 static struct rc load_fd(struct store_role *r, struct proc_peer *peer, uint32_t segment, int *fd)
 {
-    struct held *h = held_add(r, segment);
-    if (!held_read(h, peer))
+    struct held *h = proc_held_add(r, segment);
+    if (!proc_held_read(h, peer))
         return RC(OK);
     struct rc rc = store_segment_open(r->store, segment, fd);
     if (rc_ok(rc))
@@ -241,7 +241,7 @@ static bool got_fill(struct store_role *r, struct proc_peer *peer, struct io_mes
     (void)peer;
     if (!r->fill.waiting)
         return false;
-    group_schedule(r);
+    proc_group_schedule(r);
     return true;
 }
 
@@ -318,12 +318,12 @@ static const struct {
     bool (*got)(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 } messages[] = {
     {MSG_SEGMENT, 1 << PROC_RECEIVER, got_segment},
-    {MSG_COMMIT, 1 << PROC_RECEIVER, group_commit},
+    {MSG_COMMIT, 1 << PROC_RECEIVER, proc_group_commit},
     {MSG_SEAL, 1 << PROC_RECEIVER, got_seal},
     {MSG_LOAD, 1 << PROC_RECEIVER | 1 << PROC_SENDER, got_load},
-    {MSG_OUTCOME, 1 << PROC_SENDER, group_outcome},
-    {MSG_POLICY_GET, 1 << PROC_SENDER, got_policy_get},
-    {MSG_POLICY_PUT, 1 << PROC_SENDER, got_policy_put},
+    {MSG_OUTCOME, 1 << PROC_SENDER, proc_group_outcome},
+    {MSG_POLICY_GET, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_get},
+    {MSG_POLICY_PUT, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_put},
     {MSG_POLICY_EXPIRING, 1 << PROC_SENDER, got_policy_expiring},
     {MSG_FILL, 1 << PROC_QUEUE, got_fill},
 };

@@ -1,6 +1,6 @@
-// Private to the store role: its state, and the two things it keeps beside the
-// store itself: the group under way (proc_store_group.c) and who was given
-// which segment (proc_store_held.c).
+// Private to the store role: its state, and what it keeps beside the store
+// itself: the group under way (proc_store_group.c, filled by proc_store_take.c)
+// and who was given which segment (proc_store_held.c).
 #pragma once
 #include "proc_role.h"
 #include "queue_schedule.h"
@@ -53,22 +53,23 @@ struct store_role {
     } fill;
 };
 
-struct rc store_role_open(struct store_role *r); // what is not open yet
-
 // proc_store_held.c
-struct held *held_find(struct store_role *r, uint32_t id);
-struct held *held_add(struct store_role *r, uint32_t id);
-bool held_read(struct held *h, struct proc_peer *peer); // false: has it already
-void held_gone(void *role, uint32_t id);                // tells the readers
-void held_peer_died(struct store_role *r, struct proc_peer *peer);
+struct held *proc_held_find(struct store_role *r, uint32_t id);
+struct held *proc_held_add(struct store_role *r, uint32_t id);
+bool proc_held_read(struct held *h, struct proc_peer *peer); // false: has it already
+void proc_held_gone(void *role, uint32_t id);                // tells the readers
+void proc_held_peer_died(struct store_role *r, struct proc_peer *peer);
 
 // proc_store_group.c
-void group_schedule(struct store_role *r);
-void group_flush(struct store_role *r);
-void group_reply(struct store_role *r, struct reply reply);
-void group_fresh(struct store_role *r, const struct store_envelope *e);
-void group_touched(struct store_role *r, uint64_t message, struct span domain);
-void group_seal(struct store_role *r, uint32_t segment);
-void group_peer_died(struct store_role *r, const struct proc_peer *peer);
-bool group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m);
-bool group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+void proc_group_schedule(struct store_role *r);
+void proc_group_flush(struct store_role *r);
+void proc_group_reply(struct store_role *r, struct reply reply);
+void proc_group_fresh(struct store_role *r, const struct store_envelope *e);
+void proc_group_touched(struct store_role *r, uint64_t message, struct span domain);
+void proc_group_seal(struct store_role *r, uint32_t segment);
+void proc_group_bound(struct store_role *r); // flushes a group that is large enough
+void proc_group_peer_died(struct store_role *r, const struct proc_peer *peer);
+
+// proc_store_take.c
+bool proc_group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m);

@@ -15,15 +15,15 @@ static size_t place_of(const struct store_role *r, uint32_t id)
     return low;
 }
 
-struct held *held_find(struct store_role *r, uint32_t id)
+struct held *proc_held_find(struct store_role *r, uint32_t id)
 {
     size_t i = place_of(r, id);
     return i < r->held_count && r->held[i].id == id ? &r->held[i] : NULL;
 }
 
-struct held *held_add(struct store_role *r, uint32_t id)
+struct held *proc_held_add(struct store_role *r, uint32_t id)
 {
-    struct held *h = held_find(r, id);
+    struct held *h = proc_held_find(r, id);
     if (h)
         return h;
     if (r->held_count == r->held_cap) {
@@ -37,7 +37,7 @@ struct held *held_add(struct store_role *r, uint32_t id)
     return &r->held[i];
 }
 
-bool held_read(struct held *h, struct proc_peer *peer)
+bool proc_held_read(struct held *h, struct proc_peer *peer)
 {
     for (size_t i = 0; i < h->reader_count; i++)
         if (h->readers[i] == peer)
@@ -47,10 +47,10 @@ bool held_read(struct held *h, struct proc_peer *peer)
     return true;
 }
 
-void held_gone(void *role, uint32_t id)
+void proc_held_gone(void *role, uint32_t id)
 {
     struct store_role *r = role;
-    struct held *h = held_find(r, id);
+    struct held *h = proc_held_find(r, id);
     if (!h)
         return;
     CLEANUP(buf_free) struct buf b = BUF(16);
@@ -72,7 +72,7 @@ static void forget_reader(struct held *h, const struct proc_peer *peer)
     h->reader_count = kept;
 }
 
-void held_peer_died(struct store_role *r, struct proc_peer *peer)
+void proc_held_peer_died(struct store_role *r, struct proc_peer *peer)
 {
     for (size_t i = 0; i < r->held_count; i++)
         forget_reader(&r->held[i], peer);

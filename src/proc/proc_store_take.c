@@ -1,0 +1,150 @@
+// What receivers and senders bring: commits and outcomes, taken into the group.
+#include "proc_store.h"
+
+enum { ENVELOPE_CEILING = 64 << 20, STATUS_MAX = 32, TEXT_MAX = 1000 };
+
+// Which failures a receiver hears of: a client is never told "5xx" for what is
+// ours. NOT_FOUND is for bounces: no longer owed.
+static struct rc for_receiver(struct rc rc, bool bounce)
+{
+    if (rc_ok(rc) || rc_retry(rc) || (bounce && rc.code == RC_NOT_FOUND))
+        return rc;
+    return RC(UNAVAILABLE);
+}
+
+static struct rc commit(struct store_role *r, struct proc_peer *peer, struct store_envelope *e,
+                        const uint64_t *replaced, size_t count)
+{
+    const struct held *h = proc_held_find(r, e->body.segment);
+    if (!r->store || !h || h->writer != peer)
+        return RC(UNAVAILABLE);
+    for (size_t i = 0; i < e->count; i++) {
+        e->recipients[i].due = io_wall(r->proc->loop);
+        e->recipients[i].attempts = 0;
+    }
+    struct rc rc = store_put(r->store, e, replaced, count);
+    if (rc_ok(rc)) {
+        proc_group_fresh(r, e);
+        if (h->own_file)
+            proc_group_seal(r, h->id);
+    }
+    return for_receiver(rc, count > 0);
+}
+
+// Bounces can be owed still: for more recipients than one notice took, or
+// because somebody else's notice was first for some of them.
+static void touch_replaced(struct store_role *r, const uint64_t *replaced, size_t count)
+{
+    uint64_t last = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t message = store_recipient_message(replaced[i]);
+        if (message != last)
+            proc_group_touched(r, message, SPAN(""));
+        last = message;
+    }
+}
+
+static bool replaced_unpack(struct rd *rd, struct arena *a, uint64_t **out, size_t *count)
+{
+    *count = rd_u16(rd);
+    *out = arena_alloc(a, (*count + 1) * sizeof(**out));
+    for (size_t i = 0; *out && i < *count; i++)
+        (*out)[i] = rd_u64(rd);
+    return *out && rd_end(rd);
+}
+
+bool proc_group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(ENVELOPE_CEILING);
+    struct store_envelope e;
+    struct rd rd = RD(m->payload);
+    uint64_t *replaced;
+    size_t count;
+    if (!proc_envelope_unpack(&rd, &e, &a) || e.count == 0 ||
+        !replaced_unpack(&rd, &a, &replaced, &count))
+        return false;
+    proc_group_schedule(r);
+    struct rc rc = commit(r, peer, &e, replaced, count);
+    touch_replaced(r, replaced, count);
+    proc_group_reply(r, (struct reply){peer, MSG_COMMITTED, m->ticket, rc, e.id});
+    proc_group_bound(r);
+    return true;
+}
+
+// Delivered is delivered; of the rest time and sender decide.
+static void decide(struct store_role *r, const struct store_facts *f, uint64_t random,
+                   struct store_outcome *o)
+{
+    if (o->result == STORE_DELIVERED)
+        return;
+    if (o->result == STORE_DEFERRED) {
+        o->due =
+            queue_backoff(&r->retry, f->received, io_wall(r->proc->loop), f->attempts + 1, random);
+        if (o->due.us != WALL_NEVER.us)
+            return;
+        if (o->status.len == 0)
+            o->status = SPAN("4.4.7"); // RFC 3463 §3.5: delivery time expired
+    }
+    bool told = f->notify == 0 || f->notify & STORE_NOTIFY_FAILURE; // RFC 3461 §4.1
+    o->result = f->null_sender || !told ? STORE_DROPPED : STORE_FAILED;
+}
+
+static struct rc outcome(struct store_role *r, struct store_outcome *o, uint64_t random, bool *news)
+{
+    struct store_facts f;
+    struct rc rc = store_find(r->store, o->recipient, &f);
+    if (rc.code == RC_NOT_FOUND)
+        return RC(OK); // told before
+    TRY(rc);
+    *news = true;
+    decide(r, &f, random, o);
+    o->status = span_first(o->status, STATUS_MAX);
+    o->reason = span_first(o->reason, TEXT_MAX);
+    o->remote = span_first(o->remote, TEXT_MAX);
+    o->diagnostic = span_first(o->diagnostic, TEXT_MAX);
+    return store_outcome(r->store, o);
+}
+
+static bool outcomes_wellformed(struct rd rd, uint64_t message, size_t count)
+{
+    struct store_outcome o;
+    for (size_t i = 0; i < count; i++)
+        if (!proc_outcome_unpack(&rd, &o) || store_recipient_message(o.recipient) != message)
+            return false;
+    return rd_end(&rd);
+}
+
+static struct rc outcomes(struct store_role *r, struct rd *rd, size_t count, bool *news)
+{
+    struct store_outcome o;
+    *news = count == 0;
+    uint64_t random = io_random(); // one for all, so that they stay together
+    for (size_t i = 0; i < count; i++)
+        if (proc_outcome_unpack(rd, &o))
+            TRY(outcome(r, &o, random, news));
+    return RC(OK);
+}
+
+bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    struct store_attempt a;
+    struct rd rd = RD(m->payload);
+    if (!proc_attempt_unpack(&rd, &a))
+        return false;
+    struct span packed = span_first(m->payload, m->payload.len - rd.rest.len);
+    size_t count = rd_u16(&rd);
+    if (rd.bad || !outcomes_wellformed(rd, a.message, count))
+        return false;
+    bool news = false; // else it is a repetition, and in the history already
+    proc_group_schedule(r);
+    struct rc rc = r->store ? outcomes(r, &rd, count, &news) : RC(UNAVAILABLE);
+    if (rc_ok(rc)) {
+        if (news)
+            buf_put(&r->attempts, packed);
+        proc_group_touched(r, a.message, a.domain);
+        proc_group_touched(r, a.message, SPAN(""));
+    }
+    proc_group_reply(r, (struct reply){peer, MSG_OUTCOME_DONE, m->ticket, rc, 0});
+    proc_group_bound(r);
+    return true;
+}
