@@ -65,7 +65,7 @@ enum proc_message {
     MSG_SELF_TEST = 94, // control ->: (empty) -> u8 self_test_is
     MSG_SELF_TEST_IS,
     // sender, control -> fetcher
-    MSG_FETCH = 82, // span domain -> trust_fetched_pack
+    MSG_FETCH = 82, // span domain, span id of its record -> trust_fetched_pack
     MSG_FETCHED,
 
     // control -> store; JSON as `geleit queue --json` prints it

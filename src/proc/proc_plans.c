@@ -184,6 +184,8 @@ static void ask(struct entry *e, const struct trust_planner_step *st)
         dns_question_pack(&b, &st->question);
     else
         wr_span(&b, dns_name_span(&st->domain));
+    if (st->kind == TRUST_ASK_FETCH)
+        wr_span(&b, span_str(st->id));
     e->open++;
     proc_ask(e->plans->out->proc, asks[st->kind].who, 0, asks[st->kind].question, buf_span(&b),
              asks[st->kind].patience, answered, q);

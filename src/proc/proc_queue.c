@@ -233,6 +233,19 @@ static bool got_due(struct proc_peer *peer, struct io_message *m)
 
 // ---- workers ----
 
+// While senders still have something to finish they ask for slots: who is gone
+// cannot give any, and they would wait for a successor.
+static void check_drained(struct state *s)
+{
+    for (size_t i = 0; i < s->proc->peer_count; i++) {
+        struct proc_peer *peer = s->proc->peers[i];
+        if (peer->kind == PROC_SENDER && worker_of(peer)->jobs)
+            return;
+    }
+    if (s->proc->draining)
+        proc_drained(s->proc);
+}
+
 static void check_settled(struct state *s)
 {
     for (size_t i = 0; i < s->proc->peer_count; i++) {
@@ -300,6 +313,7 @@ static bool got_ended(struct proc_peer *peer, struct io_message *m)
         queue_done(s->queue, over->ours, again, due);
         free(over);
         dispatch_soon(s);
+        check_drained(s);
         return true;
     }
     return false; // a job we never gave
@@ -406,6 +420,7 @@ static void peer_down(struct proc_peer *peer)
     }
     w->spoken = false;
     dispatch_soon(s);
+    check_drained(s);
 }
 
 static struct queue_limits limits_of(const struct conf *c)
@@ -442,7 +457,7 @@ static void reload(struct proc *p)
 
 static void drain(struct proc *p)
 {
-    proc_drained(p); // nothing is given out any more; what is due is in the store
+    check_drained(p->data); // nothing is given out any more; what is due is in the store
 }
 
 static bool got(struct proc_peer *peer, struct io_message *m)

@@ -21,6 +21,7 @@ void receiver_body_start(struct receiver_body *b, struct receiver *r, void (*rea
 }
 
 static void seal(struct receiver *r, uint32_t segment);
+static void want_segments(struct receiver *r);
 
 static void stop_waiting(struct receiver_body *b)
 {
@@ -42,6 +43,7 @@ void receiver_body_forget(struct receiver_body *b)
         store_writer_free(&b->writer);
         close(b->fd);
         seal(b->receiver, b->segment);
+        want_segments(b->receiver); // the next large message finds a file
     }
     b->own_file = false;
     b->fd = -1;
@@ -99,8 +101,6 @@ static void serve_waiting(struct receiver *r, struct rc rc)
 }
 
 // ---- segments ----
-
-static void want_segments(struct receiver *r);
 
 static void retry_segments(void *arg)
 {
@@ -232,7 +232,6 @@ struct rc receiver_body_end(struct receiver_body *b, struct store_range *out)
     if (b->own_file) {
         TRY(store_writer_end(&b->writer, out));
         out->segment = b->segment;
-        want_segments(r); // the next large message finds a file
         return RC(OK);
     }
     if (!receiver_can_store(r))
@@ -254,16 +253,17 @@ static bool commit_answered(void *arg, struct io_message *m)
 {
     struct commit *c = arg;
     struct rc rc = RC(UNAVAILABLE);
+    uint64_t id = 0;
     bool fine = true;
     if (m) {
         struct rd r = RD(m->payload);
         rc.code = (enum rc_code)rd_enum(&r, RC_COUNT);
-        rd_u64(&r);
+        id = rd_u64(&r);
         fine = m->kind == MSG_COMMITTED && rd_end(&r);
         if (!fine)
             rc = RC(UNAVAILABLE);
     }
-    c->done(c->arg, rc);
+    c->done(c->arg, rc, id);
     free(c);
     return fine;
 }

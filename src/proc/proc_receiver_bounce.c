@@ -38,14 +38,15 @@ static void ended(struct bounce *b, bool again)
     receiver_idle(r);
 }
 
-static void committed(void *arg, struct rc rc)
+static void committed(void *arg, struct rc rc, uint64_t queued)
 {
     struct bounce *b = arg;
-    char id[17];
+    char id[17], notice[17];
     receiver_id_text(id, b->message);
+    receiver_id_text(notice, queued);
     bool told = rc_ok(rc) || rc.code == RC_NOT_FOUND; // not found: not owed any more
     if (told)
-        LOG(LOG_INFO, "bounce-queued", LOG_T("for", id));
+        LOG(LOG_INFO, "bounce-queued", LOG_T("id", notice), LOG_T("for", id));
     else
         LOG(LOG_WARN, "bounce-not-stored", LOG_T("for", id), LOG_T("why", rc_text(rc)));
     ended(b, !told);
@@ -137,7 +138,7 @@ static void write_notice(struct bounce *b, const struct store_envelope *failed, 
     if (rc_ok(rc))
         commit_notice(b, failed, id, &range);
     else
-        committed(b, rc);
+        committed(b, rc, 0);
 }
 
 static bool loaded(void *arg, struct io_message *m)

@@ -362,6 +362,22 @@ static void take_reply(struct delivery *d, struct recipient *r, const struct smt
     r->outcome.reason = keep_buf(d, &reason);
 }
 
+// A refusal of our own machine (8BITMIME, SIZE, REQUIRETLS, an address): nobody
+// may be told that the server said it.
+static void take_own(struct delivery *d, struct recipient *r, const struct smtp_reply *reply,
+                     struct span host)
+{
+    CLEANUP(buf_free) struct buf reason = BUF(2048);
+    uint64_t most = smtp_client_capabilities(d->link->smtp)->size;
+    r->outcome.remote = host;
+    r->outcome.status = keep(d, span_str(reply->status));
+    buf_printf(&reason, "not sent to %.*s: %.*s", SPAN_FMT(host), SPAN_FMT(reply->text));
+    if (most && d->transaction.size > most)
+        buf_printf(&reason, " (%llu bytes, SIZE %llu)", (unsigned long long)d->transaction.size,
+                   (unsigned long long)most);
+    r->outcome.reason = keep_buf(d, &reason);
+}
+
 static struct span delivered_reason(struct delivery *d, struct span host)
 {
     CLEANUP(buf_free) struct buf b = BUF(1024);
@@ -383,13 +399,10 @@ static void take_outcomes(struct delivery *d)
     for (size_t k = 0; k < d->transaction.count; k++) {
         const struct smtp_client_recipient *c = &d->transaction.recipients[k];
         struct recipient *r = &d->recipients[d->placed[k]];
-        if (c->reply.code)
+        if (c->own)
+            take_own(d, r, &c->reply, host);
+        else if (c->reply.code)
             take_reply(d, r, &c->reply, host);
-        else if (c->reply.status[0]) { // a refusal of our own machine (8BITMIME, SIZE)
-            r->outcome.status = keep(d, span_str(c->reply.status));
-            r->outcome.reason = keep(d, c->reply.text);
-            r->outcome.remote = host;
-        }
         if (c->outcome == SMTP_ACCEPTED) {
             r->outcome.result = STORE_DELIVERED;
             r->outcome.reason = fine;

@@ -18,7 +18,7 @@ LATER = {"mail", "rcpt", "data", "end", "body"}
 
 @pytest.fixture(scope="module")
 def server(lab, program):
-    with lab_.Geleit(lab, program, "explain", send__command_timeout="1s", send__connect_timeout="1s",
+    with lab_.Geleit(lab, program, "explain", send__command_timeout="4s", send__connect_timeout="1s",
                      dns__timeout="2s", mta_sts__timeout="2s") as g:
         yield g
     print(g.log_end())
