@@ -22,7 +22,7 @@ struct session {
     bool pumping, committing, in_message;
     struct receiver_body body;
     struct mail_scan scan;
-    uint64_t id; // in the Received field of the message being committed
+    uint64_t id; // of the message being committed
 };
 
 static void pump(struct session *s, struct span *in);
@@ -175,17 +175,14 @@ static void put_received(struct session *s, struct buf *head)
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
-// `queued`: the id that sender, history and `geleit queue` call it by.
 static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    char received[17];
     CLEANUP(buf_free) struct buf client = BUF(256);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
-    receiver_id_text(received, s->id);
     put_client(&client, s);
-    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_T("received", received),
-        LOG_S("client", buf_span(&client)), LOG_S("from", t->sender.text),
-        LOG_I("recipients", t->count), LOG_T("tls", tls ? tls->version : "none"));
+    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
+        LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
+        LOG_T("tls", tls ? tls->version : "none"));
 }
 
 static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
@@ -199,7 +196,7 @@ static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
         answer(s, 250, "2.0.0", buf_span(&text));
         return;
     }
-    LOG(LOG_WARN, "message-not-stored", LOG_T("received", id), LOG_T("why", rc_text(rc)));
+    LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
     buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
     bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
     answer(s, full ? 452 : 451, full ? "4.3.1" : "4.3.0", buf_span(&text));

@@ -84,6 +84,20 @@ static struct rc read_conf(struct conf *c, const char *path, struct conf_fault *
     return conf_read(c, buf_span(&text), path, buf_str(&folder), fault);
 }
 
+// Nobody is greeted without a name.
+static struct rc name_host(struct conf *c, struct conf_fault *fault)
+{
+    char name[256] = "", text[300];
+    if (conf_span(c, CONF_hostname).len)
+        return RC(OK);
+    if (gethostname(name, sizeof name - 1) == 0 && *name) {
+        snprintf(text, sizeof text, "hostname=%s", name);
+        if (rc_ok(conf_override(c, span_str(text), fault)))
+            return RC(OK);
+    }
+    return conf_override(c, SPAN("hostname=localhost"), fault);
+}
+
 static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
                            struct conf_fault *fault)
 {
@@ -91,6 +105,7 @@ static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
         TRY(read_conf(c, mc->path, fault));
     for (size_t i = 0; i < mc->override_count; i++)
         TRY(conf_override(c, span_str(mc->overrides[i]), fault));
+    TRY(name_host(c, fault));
     return conf_check(c, fault);
 }
 
