@@ -36,6 +36,7 @@ RECORDS = {
     'unusable': [(0, 0, 1, 'ta'), (1, 1, 1, 'ee'), (3, 1, 9, 'ee'), (3, 7, 1, 'ee'),
                  (3, 1, 1, 'cut'), (4, 1, 1, 'ee')],
     'short': ['short'],
+    'unread': ['short'],  # records that are there, but not one of them could be read
     'mixed': ['short', (1, 1, 1, 'ee'), EE],
     'rollover': [(3, 1, 1, '-'), EE],
     'other-ta': [(2, 0, 1, '-'), EE],
@@ -97,14 +98,16 @@ STS = {
 }
 
 # MX answers that lead to hosts: is the answer secure; is there no MX record at all.
-# 'nodata' takes its standing from the address: both live at the same name.
+# 'nodata' takes its standing from the address: both live at the same name. So does 'nxdomain': the
+# answers for addresses decide whether the name exists (docs/decisions/0011, cause 5).
+MX_NONE = ('nodata', 'nxdomain')
 MX_SECURE = ('secure', 'self-backup', 'aliased')
 MX_INSECURE = ('insecure', 'aliased-out')
 # ... and those that lead to none: decision, status, why.
 MX_ENDS = {
     'bogus': ('defer', None, '7672 §2.1.2: no server can be determined, delivery is delayed'),
     'timeout': ('defer', None, '5321 §5.1, 7672 §2.1.2: a temporary error queues the message'),
-    'nxdomain': ('fail', None, '5321 §5.1: a non-existent domain is reported as an error'),
+    'unread': ('defer', None, '5321 §5.1: there are MX records, which none could be read of'),
     'null': ('fail', '5.1.10', '7505 §3, §4.1: the domain accepts no mail'),
     'self': ('fail', None, '5321 §5.1: we are the best MX, no record is left'),
     'self-equal': ('fail', None, '5321 §5.1: records at our own preference are discarded too'),
@@ -217,9 +220,10 @@ def dane_names(p, base):
     return tuple(dict.fromkeys(names))
 
 
-def protected(p):
-    """RFC 8689 §2, §4.2.1(2), (4): is the host's name beyond an attacker on the MX answer?"""
-    return p.implicit or p.mx_secure or (p.mode == 'enforce' and p.match)
+def protected(p, local):
+    """RFC 8689 §2, §4.2.1(2), (4): is the host's name beyond an attacker on the MX answer? Where
+    the operator has pinned the server's key it need not be: docs/decisions/0011, cause 4."""
+    return local == 'pinned' or p.implicit or p.mx_secure or (p.mode == 'enforce' and p.match)
 
 
 def policy(p, use_dane, use_sts):
@@ -324,11 +328,11 @@ def hosts_right(p, need, local):
     if p.addr in ADDRESS_ENDS:
         for_good, why = ADDRESS_ENDS[p.addr]
         out = [unusable(why, for_good=for_good)]
-        if requiretls and not protected(p):
+        if requiretls and not protected(p, local):
             out.append(unusable('8689 §4.2.1(2)', for_good=True))
         return tuple(out)
     delayed = mandatory_dane_delays(p, local)
-    if requiretls and not protected(p):
+    if requiretls and not protected(p, local):
         return tuple(unprotected(p, need, local) + delayed)
     out = list(delayed)
     if delayed and not p.implicit:
@@ -470,7 +474,7 @@ class Verdict(NamedTuple):
 
 def places(s):
     mode, match, _, certain = STS[s.sts]
-    implicit = s.mx == 'nodata'
+    implicit = s.mx in MX_NONE
     secure = s.mx in MX_SECURE or (implicit and s.addr in (
         'secure', 'chain', 'aaaa-bogus', 'aaaa-timeout'))
     first = Place(s.addr, s.tlsa, s.expanded, implicit, secure, s.mx == 'aliased', mode, match[0],

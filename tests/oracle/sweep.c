@@ -170,13 +170,19 @@ static void course_put(struct buf *out, const struct trust_plan *plan,
         unsigned n = host_number(&t.host->name);
         bool again = t.clear != world_is(step, "retry");
         step = again ? "unasked-retry?" : meet(&w, &t, n == 1 ? first : others);
-        buf_printf(out, "%s%u:%s", i ? "+" : "", n, step);
+        buf_put(out, i ? SPAN("+") : SPAN(""));
+        buf_putc(out, (char)('0' + n));
+        buf_putc(out, ':');
+        buf_put(out, span_str(step));
     }
     const char *status = NULL;
     enum trust_decision end = TRUST_DELIVER;
     if (!world_is(step, "talk") && !world_is(step, "clear"))
         end = trust_walk_end(&w, &status);
-    buf_printf(out, "=%s%s%s", trust_decision_text(end), status ? "/" : "", status ? status : "");
+    buf_putc(out, '=');
+    buf_put(out, span_str(trust_decision_text(end)));
+    buf_put(out, status ? SPAN("/") : SPAN(""));
+    buf_put(out, span_str(status));
 }
 
 static const struct server *server_called(const char *token)

@@ -6,6 +6,7 @@ Usage: sweep.py SWEEP            one case a group; the first scenario of a group
        sweep.py SWEEP --all      every scenario that disagrees, as lines of JSON
        sweep.py SWEEP KEY=VALUE… one scenario, both sides
 """
+import functools
 import itertools
 import json
 import subprocess
@@ -17,13 +18,13 @@ import oracle
 from oracle import Scenario
 
 T_CORE = ('none', 'ee', 'ta', 'both', 'unusable', 'bogus', 'timeout', 'short')
-T_MORE = ('nxdomain', 'insecure', 'mixed', 'rollover', 'other-ta', 'agile', 'agile-cut',
+T_MORE = ('nxdomain', 'unread', 'insecure', 'mixed', 'rollover', 'other-ta', 'agile', 'agile-cut',
           'agile-apart')
 S_CORE = ('absent', 'none', 'testing', 'enforce', 'mismatch', 'cached', 'changed', 'expired',
           'invalid')
 S_MORE = tuple(s for s in oracle.STS if s not in S_CORE)
 M_CORE = ('secure', 'insecure', 'bogus', 'timeout', 'nodata', 'null', 'self')
-M_MORE = ('nxdomain', 'self-equal', 'self-backup', 'aliased', 'aliased-out')
+M_MORE = ('nxdomain', 'unread', 'self-equal', 'self-backup', 'aliased', 'aliased-out')
 A_MORE = ('cname-insecure', 'cname-bogus', 'cname-timeout', 'bogus', 'timeout', 'nodata',
           'nxdomain', 'aaaa-bogus', 'aaaa-timeout')
 FEW_M = ('secure', 'insecure', 'nodata')
@@ -105,6 +106,7 @@ class Driver:
 CLASS = {'deliver': '-', 'defer': '4.', 'fail': '5.'}  # RFC 3463 §2
 
 
+@functools.lru_cache(None)
 def course_right(right, seen):
     bare, _, status = seen.partition('/')
     if not (status or '-').startswith(CLASS[bare.partition('=')[2]]):

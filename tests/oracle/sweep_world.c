@@ -39,8 +39,9 @@ static const struct mx_row mx_rows[] = {
     {"insecure", DNS_INSECURE, DNS_DATA, false, {{10, HOST1}}},
     {"bogus", DNS_BOGUS, DNS_NO_ANSWER, false},
     {"timeout", DNS_INDETERMINATE, DNS_NO_ANSWER, false},
-    {"nodata", DNS_INSECURE, DNS_NODATA, false}, // standing and alias follow the address
-    {"nxdomain", DNS_SECURE, DNS_NXDOMAIN, false},
+    {"nodata", DNS_INSECURE, DNS_NODATA, false},     // standing and alias follow the address
+    {"nxdomain", DNS_INSECURE, DNS_NXDOMAIN, false}, // so here
+    {"unread", DNS_SECURE, DNS_DATA, false},
     {"null", DNS_SECURE, DNS_DATA, false, {{0, ROOT}}},
     {"self", DNS_SECURE, DNS_DATA, false, {{20, HOST1}, {10, SELF}}},
     {"self-equal", DNS_SECURE, DNS_DATA, false, {{10, HOST1}, {10, SELF}}},
@@ -112,6 +113,7 @@ static const struct tlsa_row tlsa_rows[] = {
       {3, 1, 1, KEY_BYTE, 31},
       {4, 1, 1, KEY_BYTE, 32}}},
     {"short", DNS_SECURE, DNS_DATA, 1, {{0, 0, 0, 0, 0}}},
+    {"unread", DNS_SECURE, DNS_DATA, 0},
     {"mixed",
      DNS_SECURE,
      DNS_DATA,
@@ -221,7 +223,7 @@ bool world_set(const struct scenario *s)
 
 enum who world_first_host(void)
 {
-    return world.mx->presence == DNS_DATA ? HOST1 : DOMAIN;
+    return world.mx->mx[0].who == NOBODY ? DOMAIN : HOST1;
 }
 
 struct wall world_now(void)
@@ -266,7 +268,7 @@ static void add_mx(uint16_t preference, enum who who)
 static void answer_mx(const struct dns_question *q)
 {
     const struct mx_row *m = world.mx;
-    bool follows = m->presence == DNS_NODATA; // what is at this name besides MX
+    bool follows = m->presence == DNS_NODATA || m->presence == DNS_NXDOMAIN;
     answer_start(q, follows ? world.addr->mx : m->standing, m->presence);
     for (size_t i = 0; i < 3 && m->mx[i].who != NOBODY; i++)
         add_mx(m->mx[i].preference, m->mx[i].who);
@@ -332,23 +334,22 @@ static void answer_txt(const struct dns_question *q)
     answer_add()->data = span_str(txt_texts[t == TXT_TWO ? TXT_1 : t]);
 }
 
-// The name below `labels` that is asked for, NOBODY if it is none of ours.
+// Whose name is asked for, or the name below `labels`; NOBODY if it is none of ours.
 static enum who below(const struct dns_question *q, const char *labels)
 {
-    for (enum who w = DOMAIN; w < ROOT; w++) {
-        struct dns_name n;
-        if (dns_name_prepend(&n, span_str(labels), world_name(w)) && dns_name_eq(&n, &q->name))
+    struct span name = dns_name_span(&q->name);
+    if (!span_starts(name, span_str(labels)))
+        return NOBODY;
+    name = span_skip(name, span_str(labels).len);
+    for (enum who w = DOMAIN; w < ROOT; w++)
+        if (span_eq(dns_name_span(world_name(w)), name))
             return w;
-    }
     return NOBODY;
 }
 
 static enum who asked(const struct dns_question *q)
 {
-    for (enum who w = DOMAIN; w < ROOT; w++)
-        if (dns_name_eq(world_name(w), &q->name))
-            return w;
-    return NOBODY;
+    return below(q, "");
 }
 
 const struct dns_answer *world_dns(const struct dns_question *q)
