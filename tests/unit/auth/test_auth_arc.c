@@ -1,5 +1,4 @@
-// ARC chains: RFC 8617 §4 and §5.2. The chains are sealed here, by a sealer that
-// does as it is told, mistakes included.
+// ARC chains: RFC 8617 §4 and §5.2.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,151 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth_arc.h"
+#include "arc_help.h"
 #include "auth_head.h"
-#include "base_code.h"
-#include "crypto_sign.h"
 #include "tree.h"
 #include "zone.h"
-
-static const char rsa_1024[] = "-----BEGIN PRIVATE KEY-----\n"
-                               "MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBAM2TAJaeCukZjZQZ\n"
-                               "HPjtN/cJG3OwIydiiVHZYIc5NnLSf3gbnusKWNYgYREv7EIfIlRnA4jga0JXKYja\n"
-                               "vqFpVDS4zWj9Va2I5s7OsVizNY+iuwJMyWvbOUPQmFFVNyW7xC50KAhHdzAtRhfr\n"
-                               "RKwMcqUxClgEh1eS2PIiVN1+tt7nAgMBAAECgYAgJhIce+DG7WkXtQmz4B01c+Yo\n"
-                               "JG6K9Tz2YOFYpFjgggzPMrqalUapTe0ALBdti8LpoiaKXFZJzKnBLjxLr9YsFMxy\n"
-                               "TOrI/jyg7xTTgiWWFmrDOgnsQLPjvJmW22cU+yWeocY8d7ZkCxxxlvvQK+y2fluO\n"
-                               "Y8D4OkeMveLX2N2lQQJBAOhUh9NWIY4MiMJXxffDJiEFU+3vRhwqLsSTixwhHzPf\n"
-                               "TWzAHGCfufqNifVWKVzYqcXuKod7dhfgFxxVLwTkleECQQDihKRIkbh3GlaKfrnM\n"
-                               "bfwz4cBVrnQcn4Tvtdt0XEd30XOdgJgAcptAxXnEij6m/Kjwaqo+/fGI9yGs6ZUn\n"
-                               "x/3HAkEAuC2a54zWWPfSys4uYHXSGkdQ+8S9vcIrBSc6FnijdcnGZTn+xRKaqufd\n"
-                               "wCIn9DTGkeR2zqSvP8okSA+3kJdtwQJATJCZFw5qU5fLeLStCLSEcuTzpgJ5rNMe\n"
-                               "lAfcTdCDN7TMZ4h32G7km1gkeJJh6v+r+teTBAfCBJHECDZL/E5VMQJAYiVjiet1\n"
-                               "dHRoAO8JKjwI4ITGE2xTVBVhQlgE5ZpkfzYB1Q8e4jmWDMYg0CPvNFwDG5Z1XtG3\n"
-                               "+bz7Kf0YMbAQkQ==\n"
-                               "-----END PRIVATE KEY-----\n";
-static const char ed25519[] = "-----BEGIN PRIVATE KEY-----\n"
-                              "MC4CAQAwBQYDK2VwBCIEIPQgiD6nRVzuLnnzeQz5/mWzeQ8XCZlRrsjUnesmbtCK\n"
-                              "-----END PRIVATE KEY-----\n";
-#define HEAD "From: u@author.example\r\nSubject: hello\r\n\r\n"
-
-enum { STEPS_MAX = 51 };
-
-struct chain {
-    struct buf body;
-    unsigned count;
-    struct buf fields[STEPS_MAX][3]; // results, message signature, seal
-};
-
-static void chain_free(struct chain *c)
-{
-    buf_free(&c->body);
-    for (unsigned i = 0; i < STEPS_MAX; i++)
-        for (unsigned k = 0; k < 3; k++)
-            buf_free(&c->fields[i][k]);
-}
-
-static void feed_hash(void *context, struct span s)
-{
-    crypto_hash_feed(context, s);
-}
-
-static struct crypto_digest body_hash(const struct chain *c)
-{
-    struct crypto_hash *h = crypto_hash_new();
-    struct auth_canon_body body = {.how = AUTH_CANON_RELAXED, .to = {feed_hash, h}};
-    auth_canon_body_feed(&body, buf_span(&c->body));
-    auth_canon_body_end(&body);
-    struct crypto_digest d = crypto_hash_done(h);
-    crypto_hash_free(h);
-    return d;
-}
-
-// Signs what was fed, and the field itself, into the field's b=.
-static void sign(struct crypto_hash *h, struct buf *field, const char *pem)
-{
-    CLEANUP(buf_free) struct buf signature = BUF(1024);
-    struct auth_sink to = {feed_hash, h};
-    struct crypto_private *key = NULL;
-    auth_canon_field(AUTH_CANON_RELAXED, buf_span(field), false, &to);
-    struct crypto_digest d = crypto_hash_done(h);
-    crypto_hash_free(h);
-    if (!rc_ok(crypto_private_read(&key, span_str(pem))) ||
-        !rc_ok(crypto_sign(key, &d, &signature)))
-        panic("cannot sign");
-    crypto_private_free(key);
-    code_put_base64(field, buf_span(&signature));
-}
-
-static void add_signature(struct chain *c, unsigned i, const char *algorithm, const char *pem)
-{
-    struct buf *f = &c->fields[i - 1][1];
-    struct crypto_hash *h = crypto_hash_new();
-    struct auth_sink to = {feed_hash, h};
-    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
-    struct auth_head head;
-    struct crypto_digest bh = body_hash(c);
-    auth_head_read(&head, SPAN(HEAD), &a);
-    buf_printf(f, "ARC-Message-Signature: i=%u; a=%s; c=relaxed/relaxed; d=s%u.example; s=k; ", i,
-               algorithm, i);
-    buf_printf(f, "h=from:subject; bh=");
-    code_put_base64(f, SPAN_OF(bh.at));
-    buf_printf(f, "; b=");
-    auth_head_select(&head, SPAN("from:subject"), SIZE_MAX, AUTH_CANON_RELAXED, &to);
-    sign(h, f, pem);
-}
-
-static void add_seal(struct chain *c, unsigned i, const char *algorithm, const char *cv,
-                     const char *pem)
-{
-    struct buf *f = &c->fields[i - 1][2];
-    struct crypto_hash *h = crypto_hash_new();
-    struct auth_sink to = {feed_hash, h};
-    buf_printf(f, "ARC-Seal: i=%u; a=%s; cv=%s; d=s%u.example; s=k; t=1; b=", i, algorithm, cv, i);
-    for (unsigned n = 1; n <= i; n++)
-        for (unsigned k = 0; k < 3; k++)
-            if (n < i || k < 2)
-                auth_canon_field(AUTH_CANON_RELAXED, buf_span(&c->fields[n - 1][k]), true, &to);
-    sign(h, f, pem);
-}
-
-// A step is its cv, and "+e" for Ed25519, "+b" for a body changed before, "+f" for
-// a report that DMARC failed, "+q" for one of another author.
-static void add_step(struct chain *c, struct span step)
-{
-    char cv[16];
-    unsigned i = ++c->count;
-    struct span flags = step, word = span_cut(&flags, '+');
-    bool ed = false, failed = false, other = false;
-    if (!span_copy(cv, sizeof cv, word))
-        panic("a long word");
-    for (size_t n = 0; n < flags.len; n++) {
-        ed = ed || flags.at[n] == 'e';
-        failed = failed || flags.at[n] == 'f';
-        other = other || flags.at[n] == 'q';
-        if (flags.at[n] == 'b')
-            buf_printf(&c->body, "list footer %u\r\n", i);
-    }
-    for (unsigned k = 0; k < 3; k++)
-        c->fields[i - 1][k] = BUF(8192);
-    buf_printf(&c->fields[i - 1][0],
-               "ARC-Authentication-Results: i=%u; s%u.example;\r\n dmarc=%s header.from=%s", i, i,
-               failed ? "fail" : "pass", other ? "other.example" : "author.example");
-    const char *algorithm = ed ? "ed25519-sha256" : "rsa-sha256", *pem = ed ? ed25519 : rsa_1024;
-    add_signature(c, i, algorithm, pem);
-    add_seal(c, i, algorithm, cv, pem);
-}
-
-static void put_message(struct buf *out, const struct chain *c)
-{
-    for (unsigned i = c->count; i > 0; i--)
-        for (unsigned k = 3; k > 0; k--) {
-            buf_put(out, buf_span(&c->fields[i - 1][k - 1]));
-            buf_printf(out, "\r\n");
-        }
-    buf_printf(out, "%s", HEAD);
-    buf_put(out, buf_span(&c->body));
-}
 
 static void replace(struct buf *b, struct span from, struct span to)
 {
@@ -165,37 +23,6 @@ static void replace(struct buf *b, struct span from, struct span to)
     buf_put(&out, span_skip(buf_span(b), before + from.len));
     buf_clear(b);
     buf_put(b, buf_span(&out));
-}
-
-static void add_key(struct zone *z, const char *name, const char *pem, const char *type)
-{
-    CLEANUP(buf_free) struct buf b = BUF(2048), public = BUF(2048);
-    struct crypto_private *key = NULL;
-    if (!rc_ok(crypto_private_read(&key, span_str(pem))))
-        panic("no key");
-    crypto_private_put_public(key, &public);
-    crypto_private_free(key);
-    buf_printf(&b, "v=DKIM1; k=%s; p=", type);
-    code_put_base64(&b, buf_span(&public));
-    if (!zone_add(z, span_str(name), SPAN("TXT"), buf_span(&b)))
-        panic("zone: %s", name);
-}
-
-static struct zone *keys(const char *extra)
-{
-    struct zone *z = zone_new(extra);
-    for (unsigned i = 1; i <= STEPS_MAX; i++) {
-        char name[64];
-        CLEANUP(buf_free) struct buf b = BUF(64);
-        buf_printf(&b, "k._domainkey.s%u.example", i);
-        if (!span_copy(name, sizeof name, buf_span(&b)))
-            panic("name");
-        if (extra && strstr(extra, name))
-            continue;
-        add_key(z, name, rsa_1024, "rsa"); // several keys at a name: one fits
-        add_key(z, name, ed25519, "ed25519");
-    }
-    return z;
 }
 
 static void run(struct auth_arc *m, struct zone *z, struct span message, size_t chunk,
@@ -366,16 +193,6 @@ static const struct scene scenes[] = {
      "none"},
 };
 
-static void message_of(struct buf *out, const char *steps)
-{
-    CLEANUP(chain_free) struct chain c = {.body = BUF(1 << 16)};
-    struct span rest = span_str(steps);
-    buf_printf(&c.body, "Hi.\r\n");
-    while (rest.at && rest.len)
-        add_step(&c, span_cut(&rest, ' '));
-    put_message(out, &c);
-}
-
 static void check(const struct auth_arc_result *r, const char *want)
 {
     struct span rest = span_str(want);
@@ -399,34 +216,35 @@ static void scene_case(void **state)
     const struct scene *s = *state;
     CLEANUP(buf_free) struct buf message = BUF(1 << 20);
     struct auth_arc_options o = {.now.us = SECONDS(1000)};
-    message_of(&message, s->steps);
+    arc_help_message(&message, s->steps);
     for (size_t i = 0; i < 4 && s->change[i]; i += 2)
         replace(&message, span_str(s->change[i]), span_str(s->change[i + 1]));
     for (unsigned seed = 0; seed < 3; seed++) {
-        CLEANUP(zone_free) struct zone *z = keys(s->zone);
+        CLEANUP(zone_free) struct zone *z = arc_help_keys(s->zone);
         CLEANUP(auth_arc_free) struct auth_arc *m = auth_arc_new(&o);
         run(m, z, buf_span(&message), seed == 0 ? SIZE_MAX : seed * 3, seed);
         check(auth_arc_result(m), s->want);
     }
 }
 
+// RFC 8617 counts instances, not places: the fields of the message upside down.
 static void order_of_fields_is_nothing(void **state)
 {
     (void)state;
-    CLEANUP(chain_free) struct chain c = {.body = BUF(1 << 10)};
-    CLEANUP(buf_free) struct buf message = BUF(1 << 16);
-    CLEANUP(zone_free) struct zone *z = keys("");
+    CLEANUP(buf_free) struct buf message = BUF(1 << 16), turned = BUF(1 << 16);
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    CLEANUP(zone_free) struct zone *z = arc_help_keys("");
     struct auth_arc_options o = {0};
     CLEANUP(auth_arc_free) struct auth_arc *m = auth_arc_new(&o);
-    add_step(&c, SPAN("none"));
-    add_step(&c, SPAN("pass"));
-    for (unsigned k = 0; k < 3; k++)
-        for (unsigned i = 0; i < 2; i++) {
-            buf_put(&message, buf_span(&c.fields[i][k]));
-            buf_printf(&message, "\r\n");
-        }
-    buf_printf(&message, HEAD);
-    run(m, z, buf_span(&message), 10, 1);
+    struct auth_head head;
+    arc_help_message(&message, "none pass");
+    auth_head_read(&head, buf_span(&message), &a);
+    for (size_t i = head.count; i > 0; i--) {
+        buf_put(&turned, head.at[i - 1].text);
+        buf_printf(&turned, "\r\n");
+    }
+    buf_printf(&turned, "\r\nHi.\r\n");
+    run(m, z, buf_span(&turned), 10, 1);
     check(auth_arc_result(m), "pass 2 0");
 }
 
@@ -454,14 +272,14 @@ static void hint_case(void **state)
 {
     const struct hint_case *c = *state;
     CLEANUP(buf_free) struct buf message = BUF(1 << 20);
-    CLEANUP(zone_free) struct zone *z = keys("");
+    CLEANUP(zone_free) struct zone *z = arc_help_keys("");
     struct dns_name sealers[4];
     struct auth_arc_options o = {.sealers = sealers};
     struct span rest = span_str(c->sealers);
     while (rest.at && rest.len)
         if (!dns_name_parse(&sealers[o.sealer_count++], span_cut(&rest, ' ')))
             panic("no name");
-    message_of(&message, c->steps);
+    arc_help_message(&message, c->steps);
     CLEANUP(auth_arc_free) struct auth_arc *m = auth_arc_new(&o);
     run(m, z, buf_span(&message), SIZE_MAX, 0);
     const struct auth_arc_hint *hint = &auth_arc_result(m)->hint;
