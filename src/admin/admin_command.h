@@ -59,6 +59,9 @@ enum { ADMIN_NO_FILE, ADMIN_GIVEN_FILE, ADMIN_DEFAULT_FILE };
 #define ADMIN_FILE "/etc/geleit/geleit.conf"
 int admin_conf_source(const struct admin_call *call, struct proc_master_conf *mc);
 
+int admin_explain(const struct admin_call *call);
+int admin_queue(const struct admin_call *call);
+int admin_policy(const struct admin_call *call);
 int admin_serve(const struct admin_call *call);
 int admin_config(const struct admin_call *call);
 int admin_help(const struct admin_call *call);

@@ -22,21 +22,25 @@ struct rc buf_state(const struct buf *b)
     return b->overrun ? RC(FULL) : RC(OK);
 }
 
-struct rc buf_reserve(struct buf *b, size_t more)
+static struct rc grow(struct buf *b, size_t more)
 {
     if (more > b->max || b->len > b->max - more) {
         b->overrun = true;
         return RC(FULL);
     }
-    size_t want = b->len + more;
-    if (want <= b->cap)
-        return RC(OK);
-    size_t cap = b->cap ? b->cap : 64;
+    size_t want = b->len + more, cap = b->cap ? b->cap : 64;
     while (cap < want)
         cap *= 2;
     b->cap = cap < b->max ? cap : b->max;
     b->at = mem_resize(b->at, b->cap);
     return RC(OK);
+}
+
+struct rc buf_reserve(struct buf *b, size_t more)
+{
+    if (more <= b->cap - b->len && b->len + more <= b->max)
+        return RC(OK);
+    return grow(b, more);
 }
 
 void buf_put(struct buf *b, struct span s)
@@ -49,7 +53,8 @@ void buf_put(struct buf *b, struct span s)
 
 void buf_putc(struct buf *b, char c)
 {
-    buf_put(b, (struct span){&c, 1});
+    if (rc_ok(buf_reserve(b, 1)))
+        b->at[b->len++] = c;
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -1,9 +1,23 @@
 #include "base_json.h"
 
+// Bytes at the front that stand for themselves.
+static size_t plain(struct span s)
+{
+    size_t n = 0;
+    while (n < s.len && s.at[n] >= ' ' && s.at[n] < 0x7f && s.at[n] != '"' && s.at[n] != '\\')
+        n++;
+    return n;
+}
+
 static void text(struct buf *b, struct span s)
 {
     buf_putc(b, '"');
-    while (s.len) {
+    for (;;) {
+        size_t run = plain(s);
+        buf_put(b, span_first(s, run));
+        s = span_skip(s, run);
+        if (!s.len)
+            break;
         size_t n = span_utf8(s);
         unsigned char c = (unsigned char)s.at[0];
         if (n == 0)

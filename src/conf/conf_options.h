@@ -11,10 +11,10 @@ X(log_level, "log.level", CONF_CHOICE, 0, 0, "info", conf_log_levels, ALL, NULL,
 X(user, "user", CONF_STRING, 0, 64, "", NULL, CONF_MASTER, NULL,
   "User the roles become when started as root; empty: they stay who they are.")
 
-X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER | CONF_SENDER, conf_check_endpoint,
+X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL, conf_check_endpoint,
   "Addresses to receive mail on, \"address:port\".")
 X(smtp_receivers, "smtp.receivers", CONF_INT, 0, 256, "0", NULL, CONF_MASTER, NULL,
-  "Receiver processes; 0: one for each processor.")
+  "Receiver processes; 0: one for every two processors, at least one.")
 X(smtp_max_size, "smtp.max_size", CONF_SIZE, 65536, INT64_C(4) << 30, "50M", NULL, CONF_RECEIVER, NULL,
   "Largest message accepted.")
 X(smtp_max_recipients, "smtp.max_recipients", CONF_INT, 100, 10000, "1000", NULL, CONF_RECEIVER, NULL,
@@ -43,46 +43,46 @@ X(tls_certificate, "tls.certificate", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NU
   "Certificate chain for receiving (PEM); empty: STARTTLS is not offered.")
 X(tls_key, "tls.key", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Private key of the certificate (PEM).")
-X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_SENDER | CONF_FETCHER, NULL,
+X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_SENDER | CONF_FETCHER | CONF_CONTROL, NULL,
   "Trust anchors for other servers' certificates (PEM); empty: the system's.")
 
-X(dns_trust_anchor, "dns.trust_anchor", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER, NULL,
+X(dns_trust_anchor, "dns.trust_anchor", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER | CONF_CONTROL, NULL,
   "DNSSEC trust anchor of the root; empty: that of the package dns-root-data.")
-X(dns_root_hints, "dns.root_hints", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER, NULL,
+X(dns_root_hints, "dns.root_hints", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER | CONF_CONTROL, NULL,
   "Root servers; empty: the well-known ones.")
-X(dns_forward, "dns.forward", CONF_LIST, 0, 0, "", NULL, CONF_RESOLVER, conf_check_forward,
+X(dns_forward, "dns.forward", CONF_LIST, 0, 0, "", NULL, CONF_RESOLVER | CONF_CONTROL, conf_check_forward,
   "Resolvers to ask instead of the authoritative servers, \"address@port\"; answers are validated all the same.")
-X(dns_timeout, "dns.timeout", CONF_DURATION, SECONDS(1), SECONDS(120), "20s", NULL, CONF_RESOLVER, NULL,
+X(dns_timeout, "dns.timeout", CONF_DURATION, SECONDS(1), SECONDS(120), "20s", NULL, CONF_RESOLVER | CONF_CONTROL, NULL,
   "Time for one question; then its answer is unknown, which is not the same as no.")
 
-X(sts_timeout, "mta_sts.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "60s", NULL, CONF_FETCHER, NULL,
+X(sts_timeout, "mta_sts.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "60s", NULL, CONF_FETCHER | CONF_CONTROL, NULL,
   "Time to fetch a policy.")
-X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER, NULL,
+X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER | CONF_CONTROL, NULL,
   "Port of policy hosts; anything but 443 is for tests.")
 
 X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NULL,
-  "Sender processes; 0: one for each processor.")
-X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER, NULL,
+  "Sender processes; 0: one for every two processors, at least one.")
+X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Port of other mail servers; anything but 25 is for tests.")
-X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER, conf_check_route,
+X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_route,
   "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\"; DOMAIN may be \".example.org\" or \"*\".")
-X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER, conf_check_policy,
+X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_policy,
   "Local TLS policy: \"DOMAIN follow|clear|opportunistic|encrypt|verify|dane-only\" or \"DOMAIN pinned SHA256-OF-SPKI\".")
-X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER, conf_check_address,
+X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_address,
   "Own addresses besides those listened on: a host of the MX list with one of them is ourselves.")
-X(send_ipv6, "send.ipv6", CONF_BOOL, 0, 1, "true", NULL, CONF_SENDER, NULL,
+X(send_ipv6, "send.ipv6", CONF_BOOL, 0, 1, "true", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Connect to IPv6 addresses.")
-X(send_max_hosts, "send.max_connections", CONF_INT, 1, 100, "8", NULL, CONF_SENDER, NULL,
+X(send_max_hosts, "send.max_connections", CONF_INT, 1, 100, "8", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Connections tried in one attempt.")
-X(send_connect_timeout, "send.connect_timeout", CONF_DURATION, SECONDS(1), SECONDS(600), "30s", NULL, CONF_SENDER, NULL,
+X(send_connect_timeout, "send.connect_timeout", CONF_DURATION, SECONDS(1), SECONDS(600), "30s", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Time for a connection to be made.")
-X(send_command_timeout, "send.command_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "5m", NULL, CONF_SENDER, NULL,
+X(send_command_timeout, "send.command_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "5m", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Patience for greeting and replies (RFC 5321 section 4.5.3.2).")
-X(send_end_timeout, "send.end_timeout", CONF_DURATION, SECONDS(1), SECONDS(7200), "10m", NULL, CONF_SENDER, NULL,
+X(send_end_timeout, "send.end_timeout", CONF_DURATION, SECONDS(1), SECONDS(7200), "10m", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Patience for the reply to a whole message.")
-X(send_idle, "send.idle", CONF_DURATION, 0, SECONDS(300), "2s", NULL, CONF_SENDER, NULL,
+X(send_idle, "send.idle", CONF_DURATION, 0, SECONDS(300), "2s", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "How long an open connection waits for another message.")
-X(send_max_messages, "send.max_messages", CONF_INT, 1, 100000, "100", NULL, CONF_SENDER, NULL,
+X(send_max_messages, "send.max_messages", CONF_INT, 1, 100000, "100", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Messages over one connection.")
 
 X(queue_jobs, "queue.jobs", CONF_INT, 1, 100000, "1000", NULL, CONF_QUEUE, NULL,
@@ -104,4 +104,9 @@ X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTE
   "Folder of the queue, the history and the policies.")
 X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(315360000), "90d", NULL, CONF_STORE, NULL,
   "How long decision records are kept.")
+
+X(control_socket, "control.socket", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "Unix socket that commands reach the running server by; empty: control.sock in store.path.")
+X(control_group, "control.group", CONF_STRING, 0, 64, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,
+  "Group whose members may use it besides root and the server's own user; empty: none.")
 #undef ALL

@@ -26,7 +26,8 @@ enum conf_role {
     CONF_SENDER = 1 << 4,
     CONF_RESOLVER = 1 << 5,
     CONF_FETCHER = 1 << 6,
-    CONF_EVERYONE = (1 << 7) - 1,
+    CONF_CONTROL = 1 << 7,
+    CONF_EVERYONE = (1 << 8) - 1,
 };
 
 struct conf_option {

@@ -4,9 +4,10 @@
 #include "base_log.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 
 static const unsigned stages[] = {
-    1 << PROC_RECEIVER,
+    1 << PROC_RECEIVER | 1 << PROC_CONTROL,
     1 << PROC_SENDER | 1 << PROC_QUEUE,
     1 << PROC_RESOLVER | 1 << PROC_FETCHER,
     1 << PROC_STORE,
@@ -46,6 +47,15 @@ static void ask(struct proc_master *m, unsigned stage)
             proc_instance_send(&m->instances[i], MSG_DRAIN, SPAN(""), -1);
 }
 
+// For whoever holds them: a client that comes now is refused at once, and tries the
+// next host, instead of waiting in the backlog of a server that ends.
+static void stop_listening(const struct proc_master *m)
+{
+    for (size_t i = 0; i < m->setup->bound_count; i++)
+        if (shutdown(m->setup->bound[i].fd, SHUT_RDWR))
+            LOG(LOG_DEBUG, "still-listening", LOG_S("at", m->setup->bound[i].text));
+}
+
 void proc_drain_advance(struct proc_master *m)
 {
     while (m->draining && m->stage < STAGES && !alive(m, stages[m->stage]))
@@ -68,6 +78,7 @@ void proc_drain_begin(struct proc_master *m, int status)
     m->status = status;
     for (size_t i = 0; i < m->count; i++)
         io_timer_cancel(m->loop, &m->instances[i].again);
+    stop_listening(m);
     m->limit = (struct io_timer){.fire = kill_all, .arg = m};
     io_timer_set(m->loop, &m->limit, (struct mono){io_now(m->loop).us + limit_us});
     ask(m, stages[0]);

@@ -7,8 +7,10 @@
 
 #include <stdlib.h>
 
-enum { FETCHES_MAX = 256, ADDRESSES_MAX = 16 };
+enum { FETCHES_MAX = 256, ADDRESSES_MAX = 16, FAILURES_MAX = 512 };
 #define DNS_PATIENCE SECONDS(30)
+// A host that failed is left alone for so long, until its id changes (RFC 8461 §3.3).
+#define FAILURE_STANDS SECONDS(300)
 
 struct fetch {
     struct fetch *next, *previous;
@@ -16,16 +18,55 @@ struct fetch {
     struct proc *proc;
     struct proc_asker asker;
     struct dns_name domain;
+    char id[STS_ID_MAX + 1]; // empty: a refresh
     unsigned waiting; // address questions without an answer
     bool unanswered;  // one of them got none that can be believed
     struct dns_address addresses[ADDRESSES_MAX];
     size_t count;
 };
 
+struct failure {
+    struct dns_name domain; // empty: a free place
+    char id[STS_ID_MAX + 1];
+    struct mono until;
+    enum trust_fetch_result result;
+    char detail[256];
+};
+
 struct fetcher {
     struct lookup_https *https;
     struct fetch *open; // handed to `https`
+    struct failure failures[FAILURES_MAX];
+    size_t next_failure; // the place overwritten next
 };
+
+static void remember(struct fetcher *fetcher, const struct fetch *f,
+                     const struct trust_fetched *result)
+{
+    if (result->result == TRUST_FETCH_OK || !f->id[0])
+        return;
+    struct failure *place = &fetcher->failures[fetcher->next_failure++ % FAILURES_MAX];
+    place->domain = f->domain;
+    if (!span_copy(place->id, sizeof place->id, span_str(f->id)))
+        panic("an id of more than its bytes");
+    place->until.us = io_now(f->proc->loop).us + FAILURE_STANDS;
+    place->result = result->result;
+    if (!span_copy(place->detail, sizeof place->detail,
+                   span_first(result->detail, sizeof place->detail - 1)))
+        place->detail[0] = '\0';
+}
+
+static const struct failure *recall(const struct fetcher *fetcher, const struct fetch *f)
+{
+    int64_t now = io_now(f->proc->loop).us;
+    for (size_t i = 0; i < FAILURES_MAX; i++) {
+        const struct failure *known = &fetcher->failures[i];
+        if (known->until.us > now && dns_name_eq(&known->domain, &f->domain) &&
+            span_eq(span_str(known->id), span_str(f->id)))
+            return known;
+    }
+    return NULL;
+}
 
 static void finish(struct fetch *f, const struct trust_fetched *result)
 {
@@ -44,13 +85,14 @@ static void fetched(void *arg, const struct trust_fetched *result)
         f->fetcher->open = f->next;
     if (f->next)
         f->next->previous = f->previous;
+    remember(f->fetcher, f, result);
     finish(f, result);
 }
 
 static void addresses_known(struct fetch *f)
 {
     if (f->count) {
-        struct fetcher *fetcher = f->fetcher = f->proc->data;
+        struct fetcher *fetcher = f->fetcher;
         f->next = fetcher->open;
         if (f->next)
             f->next->previous = f;
@@ -105,15 +147,23 @@ static void ask_address(struct fetch *f, const struct dns_name *host, enum dns_t
 static bool got(struct proc_peer *peer, struct io_message *m)
 {
     struct rd r = RD(m->payload);
-    struct span domain = rd_span(&r);
+    struct span domain = rd_span(&r), id = rd_span(&r);
     struct fetch *f = mem_new(sizeof *f);
     struct dns_name host;
-    if (m->kind != MSG_FETCH || !rd_end(&r) || !dns_name_parse_host(&f->domain, domain)) {
+    if (m->kind != MSG_FETCH || !rd_end(&r) || !dns_name_parse_host(&f->domain, domain) ||
+        !span_copy(f->id, sizeof f->id, id)) {
         free(f);
         return false;
     }
     f->proc = peer->proc;
+    f->fetcher = peer->proc->data;
     f->asker = proc_asker_of(peer, m);
+    const struct failure *known = f->id[0] ? recall(f->fetcher, f) : NULL;
+    if (known) {
+        finish(f,
+               &(struct trust_fetched){.result = known->result, .detail = span_str(known->detail)});
+        return true;
+    }
     if (!dns_name_prepend(&host, SPAN("mta-sts."), &f->domain)) {
         finish(f, &(struct trust_fetched){.result = TRUST_FETCH_DNS,
                                           .detail = SPAN("the policy host's name is too long")});
@@ -150,6 +200,8 @@ static void reload(struct proc *p)
     struct lookup_https *old = fetcher->https;
     start(p);
     lookup_https_free(old);
+    for (size_t i = 0; i < FAILURES_MAX; i++)
+        fetcher->failures[i].until.us = 0; // they may have been ours
     while (fetcher->open)
         fetched(fetcher->open, &(struct trust_fetched){.result = TRUST_FETCH_CONNECT,
                                                        .detail = SPAN("the fetcher was reloaded")});

@@ -67,13 +67,13 @@ static void send_keys(struct proc_instance *i, const struct proc_setup *s)
     explicit_bzero(b.at, b.cap);
 }
 
-static void send_listeners(struct proc_instance *i, const struct proc_setup *s)
+static void send_listeners(struct proc_instance *i, const struct proc_bound *bound, size_t count)
 {
     proc_instance_send(i, MSG_LISTEN_RESET, SPAN(""), -1);
-    for (size_t k = 0; k < s->bound_count; k++) {
-        CLEANUP(buf_free) struct buf b = BUF(1024);
-        wr_span(&b, s->bound[k].text);
-        proc_instance_send(i, MSG_LISTEN, buf_span(&b), s->bound[k].fd);
+    for (size_t k = 0; k < count; k++) {
+        CLEANUP(buf_free) struct buf b = BUF(8192);
+        wr_span(&b, bound[k].text);
+        proc_instance_send(i, MSG_LISTEN, buf_span(&b), bound[k].fd);
     }
 }
 
@@ -83,10 +83,12 @@ void proc_instance_configure(struct proc_instance *i)
     CLEANUP(buf_free) struct buf section = BUF(IO_MESSAGE_MAX);
     conf_pack(&section, s->conf, proc_kind_conf(i->kind));
     proc_instance_send(i, MSG_SECTION, buf_span(&section), -1);
+    if (i->kind == PROC_CONTROL)
+        send_listeners(i, &s->door, s->door.text.len > 0);
     if (i->kind != PROC_RECEIVER)
         return;
     send_keys(i, s);
-    send_listeners(i, s);
+    send_listeners(i, s->bound, s->bound_count);
 }
 
 static struct rc spawn(struct proc_instance *i)

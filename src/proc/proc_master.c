@@ -15,8 +15,8 @@ enum { EXIT_CONFIG = 2 };
 
 // Who answers comes before who asks, the receivers last: the door opens when
 // somebody is at home.
-static const enum proc_kind order[] = {PROC_STORE, PROC_RESOLVER, PROC_FETCHER,
-                                       PROC_QUEUE, PROC_SENDER,   PROC_RECEIVER};
+static const enum proc_kind order[] = {PROC_STORE,  PROC_RESOLVER, PROC_FETCHER, PROC_QUEUE,
+                                       PROC_SENDER, PROC_CONTROL,  PROC_RECEIVER};
 enum { KINDS = sizeof order / sizeof *order };
 
 static void log_listening(const struct proc_master *m, const char *event)
@@ -39,7 +39,7 @@ void proc_master_ready(struct proc_master *m)
     log_listening(m, "serving");
 }
 
-static void reap(void *arg)
+void proc_master_reap(void *arg)
 {
     struct proc_master *m = arg;
     int status;
@@ -107,20 +107,21 @@ static void reload(void *arg)
     log_listening(m, "reloaded");
 }
 
-static void make_instances(struct proc_master *m)
+static void make_instances(struct proc_master *m, const enum proc_kind *kinds, size_t count)
 {
-    for (unsigned k = 0; k < KINDS; k++)
-        m->count += proc_setup_count(m->setup, order[k]);
+    for (size_t k = 0; k < count; k++)
+        m->count += proc_setup_count(m->setup, kinds[k]);
     m->instances = mem_new(m->count * sizeof *m->instances);
     struct proc_instance *next = m->instances;
-    for (unsigned k = 0; k < KINDS; k++)
-        for (unsigned n = 0; n < proc_setup_count(m->setup, order[k]); n++)
-            *next++ = (struct proc_instance){.master = m, .kind = order[k], .index = n};
+    for (size_t k = 0; k < count; k++)
+        for (unsigned n = 0; n < proc_setup_count(m->setup, kinds[k]); n++)
+            *next++ = (struct proc_instance){.master = m, .kind = kinds[k], .index = n};
 }
 
 // Each is linked with those before it; nobody begins before all are linked.
-static void start_all(struct proc_master *m)
+void proc_master_start(struct proc_master *m, const enum proc_kind *kinds, size_t count)
 {
+    make_instances(m, kinds, count);
     for (size_t i = 0; i < m->count; i++) {
         proc_instance_spawn(&m->instances[i]);
         proc_instance_link(&m->instances[i]);
@@ -145,12 +146,12 @@ static void serve(struct proc_master *m)
     static const struct {
         int number;
         void (*got)(void *arg);
-    } signals[] = {{SIGCHLD, reap}, {SIGHUP, reload}, {SIGTERM, finish}, {SIGINT, finish}};
+    } signals[] = {
+        {SIGCHLD, proc_master_reap}, {SIGHUP, reload}, {SIGTERM, finish}, {SIGINT, finish}};
     m->loop = io_loop_new();
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         io_signal(m->loop, signals[i].number, signals[i].got, m);
-    make_instances(m);
-    start_all(m);
+    proc_master_start(m, order, KINDS);
     io_loop_run(m->loop);
     LOG(LOG_INFO, "stopped");
     for (size_t i = 0; i < m->count; i++)

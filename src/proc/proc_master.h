@@ -48,3 +48,7 @@ void proc_drain_advance(struct proc_master *m); // after a death
 
 // proc_master.c
 void proc_master_ready(struct proc_master *m); // one more role is
+// Makes the instances of these roles, of each as many as the setup says, and starts
+// them: who answers comes before who asks.
+void proc_master_start(struct proc_master *m, const enum proc_kind *kinds, size_t count);
+void proc_master_reap(void *master); // at SIGCHLD

@@ -13,6 +13,10 @@ const struct proc_pair proc_peers[] = {
     {PROC_SENDER, PROC_RESOLVER, "DNS questions"},
     {PROC_FETCHER, PROC_RESOLVER, "addresses of policy hosts"},
     {PROC_SENDER, PROC_FETCHER, "MTA-STS policies"},
+    {PROC_CONTROL, PROC_RESOLVER, "DNS questions of plans to explain, the self-test"},
+    {PROC_CONTROL, PROC_FETCHER, "MTA-STS policies"},
+    {PROC_CONTROL, PROC_STORE, "policies, what the queue holds, what happened to it"},
+    {PROC_CONTROL, PROC_QUEUE, "slots of hosts to probe"},
 };
 const size_t proc_peers_count = sizeof proc_peers / sizeof *proc_peers;
 
@@ -23,7 +27,7 @@ static const struct {
     [PROC_MASTER] = {"master", CONF_MASTER},    [PROC_RECEIVER] = {"receiver", CONF_RECEIVER},
     [PROC_STORE] = {"store", CONF_STORE},       [PROC_QUEUE] = {"queue", CONF_QUEUE},
     [PROC_SENDER] = {"sender", CONF_SENDER},    [PROC_RESOLVER] = {"resolver", CONF_RESOLVER},
-    [PROC_FETCHER] = {"fetcher", CONF_FETCHER},
+    [PROC_FETCHER] = {"fetcher", CONF_FETCHER}, [PROC_CONTROL] = {"control", CONF_CONTROL},
 };
 
 const char *proc_kind_text(enum proc_kind k)

@@ -12,6 +12,7 @@ enum proc_kind {
     PROC_SENDER,
     PROC_RESOLVER,
     PROC_FETCHER,
+    PROC_CONTROL,
     PROC_KINDS
 };
 const char *proc_kind_text(enum proc_kind k); // "receiver"

@@ -24,7 +24,7 @@ struct job {
     uint64_t ours, theirs; // the scheduler's number; the number the worker knows it by
 };
 
-struct slot { // a place at a host that a sender holds or waits for
+struct slot { // a place at a host that somebody holds or waits for
     struct slot *next;
     struct proc_asker asker;
     uint64_t who;
@@ -59,6 +59,12 @@ static struct state *state_of(const struct proc_peer *peer)
 static bool is_worker(const struct proc_peer *peer)
 {
     return peer->kind == PROC_SENDER || peer->kind == PROC_RECEIVER;
+}
+
+// Who connects to hosts: senders to deliver, control to probe.
+static bool takes_slots(const struct proc_peer *peer)
+{
+    return peer->kind == PROC_SENDER || peer->kind == PROC_CONTROL;
 }
 
 static struct worker *worker_of(struct proc_peer *peer)
@@ -227,6 +233,19 @@ static bool got_due(struct proc_peer *peer, struct io_message *m)
 
 // ---- workers ----
 
+// While senders still have something to finish they ask for slots: who is gone
+// cannot give any, and they would wait for a successor.
+static void check_drained(struct state *s)
+{
+    for (size_t i = 0; i < s->proc->peer_count; i++) {
+        struct proc_peer *peer = s->proc->peers[i];
+        if (peer->kind == PROC_SENDER && worker_of(peer)->jobs)
+            return;
+    }
+    if (s->proc->draining)
+        proc_drained(s->proc);
+}
+
 static void check_settled(struct state *s)
 {
     for (size_t i = 0; i < s->proc->peer_count; i++) {
@@ -294,6 +313,7 @@ static bool got_ended(struct proc_peer *peer, struct io_message *m)
         queue_done(s->queue, over->ours, again, due);
         free(over);
         dispatch_soon(s);
+        check_drained(s);
         return true;
     }
     return false; // a job we never gave
@@ -332,7 +352,7 @@ static struct slot *slot_of(struct state *s, uint64_t who)
 {
     for (size_t i = 0; i < s->proc->peer_count; i++) {
         struct proc_peer *peer = s->proc->peers[i];
-        struct worker *w = is_worker(peer) ? worker_of(peer) : NULL;
+        struct worker *w = takes_slots(peer) ? worker_of(peer) : NULL;
         for (struct slot *slot = w ? w->slots : NULL; slot; slot = slot->next)
             if (slot->who == who)
                 return slot;
@@ -382,7 +402,7 @@ static void peer_up(struct proc_peer *peer)
 static void peer_down(struct proc_peer *peer)
 {
     struct state *s = state_of(peer);
-    if (!s || !is_worker(peer))
+    if (!s || (!is_worker(peer) && !takes_slots(peer)))
         return;
     struct worker *w = worker_of(peer);
     struct wall again = {io_wall(s->proc->loop).us + AFTER_DEATH};
@@ -400,6 +420,7 @@ static void peer_down(struct proc_peer *peer)
     }
     w->spoken = false;
     dispatch_soon(s);
+    check_drained(s);
 }
 
 static struct queue_limits limits_of(const struct conf *c)
@@ -436,7 +457,7 @@ static void reload(struct proc *p)
 
 static void drain(struct proc *p)
 {
-    proc_drained(p); // nothing is given out any more; what is due is in the store
+    check_drained(p->data); // nothing is given out any more; what is due is in the store
 }
 
 static bool got(struct proc_peer *peer, struct io_message *m)
@@ -453,6 +474,8 @@ static bool got(struct proc_peer *peer, struct io_message *m)
         {MSG_ENDED, PROC_RECEIVER, got_ended},
         {MSG_SLOT, PROC_SENDER, got_slot},
         {MSG_SLOT_BACK, PROC_SENDER, got_slot_back},
+        {MSG_SLOT, PROC_CONTROL, got_slot},
+        {MSG_SLOT_BACK, PROC_CONTROL, got_slot_back},
     };
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++)
         if (handlers[i].kind == m->kind && handlers[i].from == peer->kind)

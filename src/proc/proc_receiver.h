@@ -32,14 +32,16 @@ void receiver_body_forget(struct receiver_body *b); // aborted or committed
 struct rc receiver_body_end(struct receiver_body *b, struct store_range *out);
 
 // Commits `e` (its body is in place) with the bounces it replaces. `done` is
-// called once, later, with OK when it is durable.
-typedef void (*receiver_committed)(void *arg, struct rc rc);
+// called once, later, with OK when it is durable, and the id it has in the queue.
+typedef void (*receiver_committed)(void *arg, struct rc rc, uint64_t id);
 uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
                          const uint64_t *replaces, size_t count, receiver_committed done,
                          void *arg);
 void receiver_segments_renew(struct receiver *r);
 bool receiver_can_store(const struct receiver *r); // a segment is at hand
-uint64_t receiver_new_id(struct receiver *r);      // of a message: by time, unique
+// Of a message, out of those that the store gave with the segment: the one id of it, in
+// Received, the 250, the log, the queue and the history. 0: none is left.
+uint64_t receiver_new_id(struct receiver *r);
 void receiver_id_text(char text[static 17], uint64_t id);
 
 struct receiver {
@@ -56,11 +58,11 @@ struct receiver {
         int fd; // -1: none
         uint64_t end;
         bool asked;
-    } current, spare; // spare: an empty file for the next large message
+        uint64_t next_id, last_id; // for messages; none where next is not below last
+    } current, spare;              // spare: an empty file for the next large message
     struct receiver_body *waiting;
     struct bounce *bounces;
     struct io_timer retry;
-    uint64_t last_id;
 };
 
 // proc_receiver_session.c
@@ -71,4 +73,4 @@ bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);
 // proc_receiver.c
 void receiver_open_doors(struct receiver *r); // the store has answered: listen, if not yet
-void receiver_idle(struct receiver *r); // a session or bounce ended: drained now?
+void receiver_idle(struct receiver *r);       // a session or bounce ended: drained now?

@@ -38,14 +38,15 @@ static void ended(struct bounce *b, bool again)
     receiver_idle(r);
 }
 
-static void committed(void *arg, struct rc rc)
+static void committed(void *arg, struct rc rc, uint64_t queued)
 {
     struct bounce *b = arg;
-    char id[17];
+    char id[17], notice[17];
     receiver_id_text(id, b->message);
+    receiver_id_text(notice, queued);
     bool told = rc_ok(rc) || rc.code == RC_NOT_FOUND; // not found: not owed any more
     if (told)
-        LOG(LOG_INFO, "bounce-queued", LOG_T("for", id));
+        LOG(LOG_INFO, "bounce-queued", LOG_T("id", notice), LOG_T("for", id));
     else
         LOG(LOG_WARN, "bounce-not-stored", LOG_T("for", id), LOG_T("why", rc_text(rc)));
     ended(b, !told);
@@ -71,7 +72,9 @@ static void put_notice(struct buf *out, struct bounce *b, const struct store_env
     struct receiver *r = b->receiver;
     struct mail_dsn_recipient *to = mem_new(failed->count * sizeof *to);
     CLEANUP(buf_free) struct buf message_id = BUF(512);
-    buf_printf(&message_id, "%llx.bounce@%.*s", (unsigned long long)id, SPAN_FMT(r->smtp.hostname));
+    // The time as well: a store made anew counts from the beginning.
+    buf_printf(&message_id, "%llx.%llx.bounce@%.*s", (unsigned long long)id,
+               (unsigned long long)io_wall(r->proc->loop).us, SPAN_FMT(r->smtp.hostname));
     for (size_t i = 0; i < failed->count; i++) {
         const struct store_recipient *f = &failed->recipients[i];
         to[i] = (struct mail_dsn_recipient){.address = f->address,
@@ -130,12 +133,12 @@ static void write_notice(struct bounce *b, const struct store_envelope *failed, 
     body.memory.max = NOTICE_MAX;
     buf_put(&body.memory, buf_span(&notice));
     body.failed = buf_state(&notice);
-    struct rc rc = receiver_body_end(&body, &range);
+    struct rc rc = id ? receiver_body_end(&body, &range) : RC(UNAVAILABLE);
     receiver_body_forget(&body);
     if (rc_ok(rc))
         commit_notice(b, failed, id, &range);
     else
-        committed(b, rc);
+        committed(b, rc, 0);
 }
 
 static bool loaded(void *arg, struct io_message *m)

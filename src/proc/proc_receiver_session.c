@@ -175,25 +175,23 @@ static void put_received(struct session *s, struct buf *head)
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
-static void log_accepted(struct session *s, const struct smtp_transaction *t)
+static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    char id[17];
     CLEANUP(buf_free) struct buf client = BUF(256);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
-    receiver_id_text(id, s->id);
     put_client(&client, s);
-    LOG(LOG_INFO, "message-accepted", LOG_T("id", id), LOG_S("client", buf_span(&client)),
+    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
         LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
         LOG_T("tls", tls ? tls->version : "none"));
 }
 
-static void answer_stored(struct session *s, struct rc rc)
+static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
 {
     CLEANUP(buf_free) struct buf text = BUF(256);
     char id[17];
-    receiver_id_text(id, s->id);
+    receiver_id_text(id, rc_ok(rc) ? queued : s->id);
     if (rc_ok(rc)) {
-        log_accepted(s, smtp_server_transaction(s->smtp));
+        log_accepted(s, smtp_server_transaction(s->smtp), id);
         buf_printf(&text, "message %s is queued", id);
         answer(s, 250, "2.0.0", buf_span(&text));
         return;
@@ -204,15 +202,17 @@ static void answer_stored(struct session *s, struct rc rc)
     answer(s, full ? 452 : 451, full ? "4.3.1" : "4.3.0", buf_span(&text));
 }
 
-static void committed(void *arg, struct rc rc)
+static void committed(void *arg, struct rc rc, uint64_t queued)
 {
     struct session *s = arg;
     s->committing = false;
-    answer_stored(s, rc);
-    if (s->stream)
-        resume(s);
-    else
+    answer_stored(s, rc, queued);
+    if (!s->stream) {
         session_free(s);
+        return;
+    }
+    io_stream_pause(s->stream, false);
+    resume(s);
 }
 
 // A refusal that only the whole message can show (RFC 5321 §6.3).
@@ -246,6 +246,8 @@ static void send_to_store(struct session *s, struct store_envelope *e)
     e->recipients = recipients;
     fill_recipients(s, e, &bare);
     s->waiting = s->committing = true;
+    // Who has said all and closed his half still waits for the answer.
+    io_stream_pause(s->stream, true);
     receiver_commit(s->receiver, e, NULL, 0, committed, s);
     free(recipients);
 }
@@ -265,11 +267,11 @@ static void commit(struct session *s)
     if (goes_in_circles(s)) {
         answer(s, 554, "5.4.6", SPAN("too many Received fields: this message goes in circles"));
     } else {
-        struct rc rc = receiver_body_end(&s->body, &e.body);
+        struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
         if (rc_ok(rc))
             send_to_store(s, &e);
         else
-            answer_stored(s, rc);
+            answer_stored(s, rc, 0);
     }
     body_abort(s); // its bytes are where they stay
 }

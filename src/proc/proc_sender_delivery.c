@@ -4,16 +4,11 @@
 
 #include "base_log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-    DELIVERY_ROOM = 8 << 20,
-    RECORD_MAX = 1 << 20,
-    BODY_PIECE = 65536,
-    BODY_AHEAD = 262144,
-    TLSA_MAX = 64
-};
+enum { DELIVERY_ROOM = 8 << 20, RECORD_MAX = 1 << 20, BODY_PIECE = 65536, BODY_AHEAD = 262144 };
 #define LOAD_PATIENCE    SECONDS(60)
 #define OUTCOME_PATIENCE SECONDS(60)
 #define OUTCOME_AGAIN    SECONDS(2)
@@ -59,6 +54,14 @@ struct delivery {
 
 static void next_host(struct delivery *d);
 static void send_report(void *arg);
+
+// As in the reply that took the message; valid until the next call.
+static const char *id_text(uint64_t id)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "%llx", (unsigned long long)id);
+    return text;
+}
 
 static struct span keep(struct delivery *d, struct span s)
 {
@@ -160,10 +163,8 @@ static void log_outcome(const struct delivery *d)
 {
     for (size_t i = 0; i < d->envelope.count; i++) {
         const struct store_outcome *o = &d->recipients[i].outcome;
-        CLEANUP(buf_free) struct buf id = BUF(32);
-        buf_printf(&id, "%llx", (unsigned long long)d->message);
         LOG(o->result == STORE_DELIVERED ? LOG_INFO : LOG_WARN, result_text(o->result),
-            LOG_S("id", buf_span(&id)), LOG_S("to", d->envelope.recipients[i].address),
+            LOG_T("id", id_text(d->message)), LOG_S("to", d->envelope.recipients[i].address),
             LOG_S("host", o->remote), LOG_S("status", o->status), LOG_S("reason", o->reason));
     }
 }
@@ -282,7 +283,7 @@ static void begin(struct delivery *d)
 
 static void corrupt_body(struct delivery *d)
 {
-    LOG(LOG_ERROR, "body-damaged", LOG_I("message", d->message),
+    LOG(LOG_ERROR, "body-damaged", LOG_T("id", id_text(d->message)),
         LOG_I("segment", d->envelope.body.segment));
     settle_rest(d, STORE_DEFERRED, "4.3.0", SPAN("the stored message cannot be read whole"));
     leave_link(d); // without the final dot: nothing was given over
@@ -361,6 +362,22 @@ static void take_reply(struct delivery *d, struct recipient *r, const struct smt
     r->outcome.reason = keep_buf(d, &reason);
 }
 
+// A refusal of our own machine (8BITMIME, SIZE, REQUIRETLS, an address): nobody
+// may be told that the server said it.
+static void take_own(struct delivery *d, struct recipient *r, const struct smtp_reply *reply,
+                     struct span host)
+{
+    CLEANUP(buf_free) struct buf reason = BUF(2048);
+    uint64_t most = smtp_client_capabilities(d->link->smtp)->size;
+    r->outcome.remote = host;
+    r->outcome.status = keep(d, span_str(reply->status));
+    buf_printf(&reason, "not sent to %.*s: %.*s", SPAN_FMT(host), SPAN_FMT(reply->text));
+    if (most && d->transaction.size > most)
+        buf_printf(&reason, " (%llu bytes, SIZE %llu)", (unsigned long long)d->transaction.size,
+                   (unsigned long long)most);
+    r->outcome.reason = keep_buf(d, &reason);
+}
+
 static struct span delivered_reason(struct delivery *d, struct span host)
 {
     CLEANUP(buf_free) struct buf b = BUF(1024);
@@ -382,13 +399,10 @@ static void take_outcomes(struct delivery *d)
     for (size_t k = 0; k < d->transaction.count; k++) {
         const struct smtp_client_recipient *c = &d->transaction.recipients[k];
         struct recipient *r = &d->recipients[d->placed[k]];
-        if (c->reply.code)
+        if (c->own)
+            take_own(d, r, &c->reply, host);
+        else if (c->reply.code)
             take_reply(d, r, &c->reply, host);
-        else if (c->reply.status[0]) { // a refusal of our own machine (8BITMIME, SIZE)
-            r->outcome.status = keep(d, span_str(c->reply.status));
-            r->outcome.reason = keep(d, c->reply.text);
-            r->outcome.remote = host;
-        }
         if (c->outcome == SMTP_ACCEPTED) {
             r->outcome.result = STORE_DELIVERED;
             r->outcome.reason = fine;
@@ -416,7 +430,7 @@ static void after_transaction(struct delivery *d, bool lost)
     buf_printf(&why, "%.*s: %.*s", SPAN_FMT(host_text(d)),
                SPAN_FMT(l->seen.detail.len ? l->seen.detail : SPAN("deferred the message")));
     d->link = NULL;
-    l->delivery = NULL; // idle, or buried by itself
+    l->user = NULL; // idle, or buried by itself
     (void)lost;
     if (all_settled(d)) {
         finish(d);
@@ -453,62 +467,37 @@ static void next_host(struct delivery *d)
         return;
     }
     d->key = link_key(d->trying.host, &d->need);
-    if (!d->trying.clear && (d->link = link_reuse(d->sender, &d->key, d))) {
+    if (!d->trying.clear && (d->link = link_reuse(&d->sender->links, &d->key, d))) {
         begin(d);
         return;
     }
     d->waits_slot = true;
     d->link =
-        link_open(d->sender, d,
+        link_open(&d->sender->links, d,
                   &(struct link_wish){d->trying.host, d->trying.address, d->trying.clear}, &d->key);
 }
 
-bool delivery_wants(const struct delivery *d, const struct link *l)
+static bool wants(const void *user, const struct link *l)
 {
+    const struct delivery *d = user;
     return d->waits_slot && !d->trying.clear && !l->clear &&
            span_eq(SPAN_OF(d->key.at), SPAN_OF(l->key.at));
 }
 
-void delivery_take_over(struct delivery *d, struct link *l)
+static void take_over(void *user, struct link *l)
 {
+    struct delivery *d = user;
     d->waits_slot = false;
     d->link = l;
-    l->delivery = d;
+    l->user = d;
     l->session.reused = true;
     begin(d);
 }
 
-static size_t usable_tlsa(const struct trust_host *h, struct io_tlsa out[TLSA_MAX])
+static void handshake(void *user, struct link *l)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < h->tlsa_count && n < TLSA_MAX; i++) {
-        const struct trust_tlsa *t = &h->tlsa[i];
-        if (t->usable)
-            out[n++] = (struct io_tlsa){t->usage, t->selector, t->matching, t->data};
-    }
-    return n;
-}
-
-void delivery_handshake(struct delivery *d, struct link *l)
-{
-    const struct trust_host *h = d->trying.host;
-    struct io_tlsa tlsa[TLSA_MAX];
-    struct span names[TRUST_NAMES_MAX];
-    struct io_tls_want want = {.strength = IO_TLS_ANY, .names = names, .tlsa = tlsa};
-    bool dane = h->requirement == TRUST_REQ_DANE || h->requirement == TRUST_REQ_LOCAL_DANE_ONLY;
-    if (dane)
-        want.tlsa_count = usable_tlsa(h, tlsa);
-    for (; want.name_count < h->name_count; want.name_count++)
-        names[want.name_count] = dns_name_span(&h->names[want.name_count]);
-    want.pkix = h->requirement == TRUST_REQ_STS || h->requirement == TRUST_REQ_PKIX ||
-                h->requirement == TRUST_REQ_LOCAL_VERIFY || h->sts_testing;
-    want.pin = h->requirement == TRUST_REQ_LOCAL_PINNED ? h->pin : SPAN("");
-    want.sni = dns_name_span(h->tlsa_base.len ? &h->tlsa_base : &h->name);
-    if (dane)
-        want.strength = IO_TLS_DANE;
-    else if (want.pkix && !h->sts_testing)
-        want.strength = IO_TLS_MODERN;
-    link_handshake(l, &want);
+    const struct delivery *d = user;
+    link_handshake(l, d->trying.host);
 }
 
 static void seen(struct delivery *d, struct link *l)
@@ -536,8 +525,9 @@ static void seen(struct delivery *d, struct link *l)
     }
 }
 
-void delivery_event(struct delivery *d, struct link *l, enum link_event e)
+static void event(void *user, struct link *l, enum link_event e)
 {
+    struct delivery *d = user;
     switch (e) {
     case LINK_SEEN:
         seen(d, l);
@@ -554,12 +544,19 @@ void delivery_event(struct delivery *d, struct link *l, enum link_event e)
     }
 }
 
-void delivery_drained(struct delivery *d, struct link *l)
+static void drained(void *user, struct link *l)
 {
+    struct delivery *d = user;
     (void)l;
     if (d->body.at && !d->body.ended)
         send_body(d);
 }
+
+const struct link_user delivery_links = {.event = event,
+                                         .handshake = handshake,
+                                         .drained = drained,
+                                         .wants = wants,
+                                         .take_over = take_over};
 
 // ---- the beginning ----
 
@@ -622,7 +619,7 @@ static bool loaded(void *arg, struct io_message *m)
         return true;
     }
     if (!prepare(d, m)) {
-        LOG(LOG_ERROR, "message-cannot-be-read", LOG_I("message", d->message));
+        LOG(LOG_ERROR, "message-cannot-be-read", LOG_T("id", id_text(d->message)));
         end_job(d, true);
         return true;
     }
@@ -647,7 +644,7 @@ void delivery_start(struct sender *s, uint64_t job, uint64_t message, struct spa
         s->deliveries->previous = d;
     s->deliveries = d;
     if (!dns_name_parse(&d->domain, domain)) {
-        LOG(LOG_ERROR, "job-without-domain", LOG_I("message", message));
+        LOG(LOG_ERROR, "job-without-domain", LOG_T("id", id_text(message)));
         end_job(d, true);
         return;
     }

@@ -3,6 +3,7 @@
 #include "base_log.h"
 #include "io_stream.h"
 #include "io_tls.h"
+#include "proc_door.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +84,20 @@ static struct rc read_conf(struct conf *c, const char *path, struct conf_fault *
     return conf_read(c, buf_span(&text), path, buf_str(&folder), fault);
 }
 
+// Nobody is greeted without a name.
+static struct rc name_host(struct conf *c, struct conf_fault *fault)
+{
+    char name[256] = "", text[300];
+    if (conf_span(c, CONF_hostname).len)
+        return RC(OK);
+    if (gethostname(name, sizeof name - 1) == 0 && *name) {
+        snprintf(text, sizeof text, "hostname=%s", name);
+        if (rc_ok(conf_override(c, span_str(text), fault)))
+            return RC(OK);
+    }
+    return conf_override(c, SPAN("hostname=localhost"), fault);
+}
+
 static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
                            struct conf_fault *fault)
 {
@@ -90,6 +105,7 @@ static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
         TRY(read_conf(c, mc->path, fault));
     for (size_t i = 0; i < mc->override_count; i++)
         TRY(conf_override(c, span_str(mc->overrides[i]), fault));
+    TRY(name_host(c, fault));
     return conf_check(c, fault);
 }
 
@@ -188,21 +204,45 @@ static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
     return RC(OK);
 }
 
+// The user that the store will be, where root starts us; NULL: it stays who we are.
+static const struct passwd *store_user(const struct conf *c)
+{
+    char user[256];
+    if (geteuid() != 0 || !span_copy(user, sizeof user, conf_span(c, CONF_user)) || !*user)
+        return NULL;
+    return getpwnam(user);
+}
+
+// A folder that is there: better refused now than mail refused for ever.
+static struct rc check_store(const struct conf *c, const char *path, struct conf_fault *fault)
+{
+    struct stat st;
+    const struct passwd *pw = store_user(c);
+    if (stat(path, &st))
+        return complain(fault, "store.path %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return complain(fault, "store.path %s is no folder", path);
+    if (pw && st.st_uid != pw->pw_uid)
+        return complain(fault, "store.path %s does not belong to user \"%s\"", path, pw->pw_name);
+    if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS))
+        return complain(fault, "store.path %s cannot be written: %s", path, strerror(errno));
+    return RC(OK);
+}
+
 // Where root starts us, the folder must be there for a store that is not root.
 static struct rc make_store(const struct conf *c, struct conf_fault *fault)
 {
-    char path[4096], user[256];
+    char path[4096];
     TRY(path_of(c, CONF_store_path, path, sizeof path, fault));
     if (mkdir(path, 0700)) {
-        if (errno == EEXIST)
-            return RC(OK);
+        // A read-only file system may say EROFS of what is there.
+        if (errno == EEXIST || access(path, F_OK) == 0)
+            return check_store(c, path, fault);
         return complain(fault, "store.path %s cannot be made: %s", path, strerror(errno));
     }
-    if (geteuid() != 0 || !span_copy(user, sizeof user, conf_span(c, CONF_user)) || !*user)
-        return RC(OK);
-    const struct passwd *pw = getpwnam(user);
+    const struct passwd *pw = store_user(c);
     if (pw && chown(path, pw->pw_uid, pw->pw_gid))
-        return complain(fault, "store.path %s cannot be given to %s: %s", path, user,
+        return complain(fault, "store.path %s cannot be given to %s: %s", path, pw->pw_name,
                         strerror(errno));
     return RC(OK);
 }
@@ -230,8 +270,10 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
-    TRY(make_store(s->conf, fault));
-    return bind_all(s, old, fault);
+    if (!old) // a running server has its store
+        TRY(make_store(s->conf, fault));
+    TRY(bind_all(s, old, fault));
+    return proc_door_bind(s, old, fault);
 }
 
 struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
@@ -254,16 +296,22 @@ void proc_setup_free(struct proc_setup *s)
     for (size_t i = 0; i < s->bound_count; i++)
         close(s->bound[i].fd);
     free(s->bound);
+    if (s->door.text.len)
+        close(s->door.fd);
+    buf_free(&s->door_path);
     key_free(&s->key);
     buf_free(&s->chain);
     conf_free(s->conf);
     free(s);
 }
 
-static unsigned processors(void)
+// Receiving and sending share the machine with each other and with the store: more
+// processes than half the processors only take turns, and commit in smaller groups.
+static unsigned half_the_processors(void)
 {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    unsigned all = sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    return all > 2 ? (all + 1) / 2 : 1;
 }
 
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
@@ -273,5 +321,5 @@ unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
         n = conf_int(s->conf, CONF_smtp_receivers);
     else if (kind == PROC_SENDER)
         n = conf_int(s->conf, CONF_send_processes);
-    return n ? (unsigned)n : processors();
+    return n ? (unsigned)n : half_the_processors();
 }

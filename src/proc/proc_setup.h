@@ -13,10 +13,15 @@ struct proc_setup {
     struct buf chain, key;
     struct proc_bound *bound;
     size_t bound_count;
+    struct proc_bound door; // of control; no text: none
+    struct buf door_path;   // behind its text
 };
 
 // `old` (or NULL): sockets whose address stays are taken from it, by duplicate.
 struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
                          const struct proc_setup *old, struct conf_fault *fault);
+// For a command that asks by itself, without a server: nothing but the door, at an
+// address nobody knows. Takes `conf`.
+struct rc proc_setup_private(struct proc_setup **out, struct conf *conf, struct conf_fault *fault);
 void proc_setup_free(struct proc_setup *s);                                 // NULL: nothing
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind); // instances of a role

@@ -34,6 +34,7 @@ struct smtp_client_recipient {
     struct span address;
     enum smtp_outcome outcome;
     struct smtp_reply reply; // text lives in the machine until the next transaction
+    bool own;                // the refusal is the machine's, the server was not asked
 };
 
 struct smtp_client_transaction {

@@ -102,7 +102,8 @@ static void refuse_locally(struct smtp_client *c)
     for (size_t i = 0; i < c->t->count; i++) {
         struct smtp_client_recipient *to = &c->t->recipients[i];
         to->reply = r.code ? r : address_check(c, to->address, true);
-        to->outcome = to->reply.code ? SMTP_REJECTED : SMTP_PENDING;
+        to->own = to->reply.code != 0;
+        to->outcome = to->own ? SMTP_REJECTED : SMTP_PENDING;
     }
 }
 
@@ -166,6 +167,7 @@ static void transaction_take(struct smtp_client *c, struct smtp_client_transacti
     for (size_t i = 0; i < t->count; i++) {
         t->recipients[i].outcome = SMTP_PENDING;
         t->recipients[i].reply = (struct smtp_reply){0};
+        t->recipients[i].own = false;
     }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "base_buf.h"
 
-enum { SMTP_LINE_MAX = 2048, SMTP_REPLY_LINES_MAX = 128, SMTP_REPLY_TEXT_MAX = 4096 };
+enum { SMTP_LINE_MAX = 2048, SMTP_REPLY_LINES_MAX = 1000, SMTP_REPLY_TEXT_MAX = 16384 };
 
 struct smtp_reply {
     unsigned code;    // 200…599; 0: none

@@ -145,7 +145,7 @@ static struct rc touch(const char *path)
 static struct rc opened(struct store_sql *q, const char *path, const char **why)
 {
     TRY(touch(path));
-    int code = sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE, NULL);
+    int code = sqlite3_open_v2(path, &q->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     TRY(rc_sqlite(q->db, code));
     sqlite3_extended_result_codes(q->db, 1);
     sqlite3_busy_timeout(q->db, 5000);

@@ -185,6 +185,7 @@ struct trust_planner_step {
     struct dns_question question;
     struct dns_name domain;
     const struct trust_sts_stored *stored;
+    const char *id; // FETCH: of the record that calls for it; "": a refresh, whatever the id
 };
 
 struct trust_planner;

@@ -105,6 +105,8 @@ struct trust_planner_step trust_planner_next(struct trust_planner *p)
             .kind = table[ask->what].kind, .ticket = (unsigned)p->given, .domain = p->nexthop};
         if (s.kind == TRUST_ASK_DNS)
             s.question = (struct dns_question){name_asked(p, ask), table[ask->what].type};
+        if (s.kind == TRUST_ASK_FETCH)
+            s.id = p->r.sts_refresh ? "" : p->keeper.id;
         if (s.kind == TRUST_ASK_SAVE) {
             s.stored = &p->keeper.fresh;
             ask->answered = true;

@@ -8,6 +8,7 @@
 static const char *const meant[] = {
     "receiver store", "queue store",     "sender store",     "sender queue",
     "receiver queue", "sender resolver", "fetcher resolver", "sender fetcher",
+    "control store",  "control queue",   "control resolver", "control fetcher",
 };
 enum { MEANT = sizeof meant / sizeof *meant };
 

@@ -1,7 +1,8 @@
 """Fixtures of the stories: the lab, once a session, and Geleit servers in it.
 
 A story that cannot run here (no namespaces, no geleit) is skipped and says why.
-GELEIT names the program to test;
+GELEIT names the program to test. What takes longer than a test run may is marked
+`soak` and left out, unless SOAK=1 or -m soak asks for it.
 """
 import os
 import sys
@@ -10,8 +11,22 @@ import pytest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "lab"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import alone  # noqa: E402
 import lab as lab_  # noqa: E402
 from parts import namespace, packages  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "soak: takes longer than a test run may; run by make soak")
+
+
+def pytest_collection_modifyitems(config, items):
+    if "soak" in (config.getoption("-m") or "") or os.environ.get("SOAK") == "1":
+        return
+    left_out = [i for i in items if i.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [i for i in items if i not in left_out]
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +61,12 @@ def lab_with_geleit(tmp_path_factory, program):
         pytest.skip(str(e))
     with state:
         yield state
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory):
+    """Geleit servers on this machine's loopback, without the lab."""
+    return alone.Here(tmp_path_factory.mktemp("here"))
 
 
 @pytest.fixture

@@ -473,7 +473,7 @@ static const struct refusal refusals[] = {
 static void refuse(void **state)
 {
     const struct refusal *r = *state;
-    void *fixture;
+    void *fixture = NULL;
     assert_int_equal(setup(&fixture), 0);
     struct server *s = fixture;
     serve_with(s, NULL, r->text);

@@ -1,11 +1,12 @@
 // One outbound connection: a slot at the host, the socket, TLS, the client
 // machine; kept open for a while for the next message that may use it.
-#include "proc_sender.h"
+#include "proc_link.h"
 
 #include "base_code.h"
 
 #include <stdlib.h>
 
+enum { TLSA_MAX = 64 };
 #define SLOT_PATIENCE  SECONDS(600)
 #define LEAVE_PATIENCE SECONDS(10)
 
@@ -42,9 +43,9 @@ struct crypto_digest link_key(const struct trust_host *host, const struct trust_
 
 static void slot_back(struct link *l)
 {
-    struct proc_peer *queue = proc_peer(l->sender->proc, PROC_QUEUE, 0);
+    struct proc_peer *queue = proc_peer(l->links->out->proc, PROC_QUEUE, 0);
     if (l->slot && !l->slot_held)
-        proc_forget(l->sender->proc, l->slot);
+        proc_forget(l->links->out->proc, l->slot);
     if (l->slot && queue && queue->generation == l->slot_generation)
         proc_send(queue, MSG_SLOT_BACK, l->slot, (struct span){NULL, 0}, -1);
     l->slot = 0;
@@ -53,7 +54,7 @@ static void slot_back(struct link *l)
 
 static void link_free(struct link *l)
 {
-    io_timer_cancel(l->sender->proc->loop, &l->timer);
+    io_timer_cancel(l->links->out->proc->loop, &l->timer);
     slot_back(l);
     if (l->stream)
         io_stream_free(l->stream);
@@ -61,7 +62,7 @@ static void link_free(struct link *l)
     if (l->previous)
         l->previous->next = l->next;
     else
-        l->sender->links = l->next;
+        l->links->first = l->next;
     if (l->next)
         l->next->previous = l->previous;
     free(l);
@@ -70,7 +71,7 @@ static void link_free(struct link *l)
 // Whoever is inside pump() frees it there.
 static void bury(struct link *l)
 {
-    l->delivery = NULL;
+    l->user = NULL;
     l->dead = true;
     if (!l->pumping)
         link_free(l);
@@ -78,20 +79,20 @@ static void bury(struct link *l)
 
 static void arm(struct link *l, struct mono when)
 {
-    io_timer_set(l->sender->proc->loop, &l->timer, when);
+    io_timer_set(l->links->out->proc->loop, &l->timer, when);
 }
 
 static void arm_in(struct link *l, int64_t us)
 {
-    arm(l, (struct mono){io_now(l->sender->proc->loop).us + us});
+    arm(l, (struct mono){io_now(l->links->out->proc->loop).us + us});
 }
 
-// ---- telling the delivery ----
+// ---- telling the user ----
 
 static void tell(struct link *l, enum link_event e)
 {
-    if (l->delivery)
-        delivery_event(l->delivery, l, e);
+    if (l->user)
+        l->links->user->event(l->user, l, e);
 }
 
 static void set_detail(struct link *l, struct span text)
@@ -137,9 +138,9 @@ static void over(struct link *l, const struct smtp_reply *reply, struct rc failu
 {
     bool early = l->state == LINK_CONNECTS || l->state == LINK_OPENS || l->state == LINK_HANDSHAKE;
     l->failure = failure;
-    if (early && l->delivery) {
+    if (early && l->user) {
         failed_early(l, reply, failure);
-        return; // the delivery leaves us
+        return; // the user leaves us
     }
     if (l->state == LINK_TALKS) {
         CLEANUP(buf_free) struct buf text = BUF(SMTP_REPLY_TEXT_MAX + 64);
@@ -179,25 +180,25 @@ static void on_capable(struct link *l)
 
 static void idle(struct link *l)
 {
-    const struct conf *c = l->sender->proc->conf;
+    const struct conf *c = l->links->out->proc->conf;
     int64_t patience = conf_int(c, CONF_send_idle);
     l->messages++;
     l->state = LINK_IDLE;
     arm_in(l, patience);
     tell(l, LINK_DONE);
-    if (l->dead || l->state != LINK_IDLE || l->delivery)
+    if (l->dead || l->state != LINK_IDLE || l->user)
         return;
     if (patience == 0 || l->messages >= (unsigned)conf_int(c, CONF_send_max_messages) ||
-        l->sender->proc->draining) {
+        l->links->out->proc->draining) {
         link_leave(l);
         return;
     }
     // Somebody waits for a slot at this very host: this connection serves him.
-    for (struct link *w = l->sender->links; w; w = w->next) {
-        if (w->state == LINK_WAITS_SLOT && w->delivery && delivery_wants(w->delivery, l)) {
-            struct delivery *d = w->delivery;
+    for (struct link *w = l->links->first; w; w = w->next) {
+        if (w->state == LINK_WAITS_SLOT && w->user && l->links->user->wants(w->user, l)) {
+            void *user = w->user;
             bury(w);
-            delivery_take_over(d, l);
+            l->links->user->take_over(user, l);
             return;
         }
     }
@@ -215,7 +216,7 @@ static void step(struct link *l, const struct smtp_client_step *st)
         break;
     case SMTP_CLIENT_HANDSHAKE:
         l->state = LINK_HANDSHAKE;
-        delivery_handshake(l->delivery, l);
+        l->links->user->handshake(l->user, l);
         break;
     case SMTP_CLIENT_NO_TLS: {
         CLEANUP(buf_free) struct buf text = BUF(SMTP_REPLY_TEXT_MAX + 64);
@@ -278,7 +279,7 @@ static size_t on_input(void *arg, struct span bytes)
     struct span in = bytes;
     if (!may_move(l))
         return 0;
-    smtp_client_tick(l->smtp, io_now(l->sender->proc->loop));
+    smtp_client_tick(l->smtp, io_now(l->links->out->proc->loop));
     pump(l, &in);
     return bytes.len - in.len;
 }
@@ -292,7 +293,7 @@ static void on_connected(void *arg, struct rc how)
     }
     l->state = LINK_OPENS;
     l->session.connected = true;
-    l->smtp = smtp_client_new(&l->smtp_conf, io_now(l->sender->proc->loop));
+    l->smtp = smtp_client_new(&l->smtp_conf, io_now(l->links->out->proc->loop));
     move(l);
 }
 
@@ -346,8 +347,8 @@ static void on_secured(void *arg, struct rc how)
 static void on_closed(void *arg, struct rc why)
 {
     struct link *l = arg;
-    if (l->state == LINK_RULED && l->delivery)
-        l->state = LINK_OPENS; // closed under the delivery's decision: it is told
+    if (l->state == LINK_RULED && l->user)
+        l->state = LINK_OPENS; // closed under the user's decision: it is told
     if (l->stream)
         io_stream_free(l->stream);
     l->stream = NULL;
@@ -357,8 +358,8 @@ static void on_closed(void *arg, struct rc why)
 static void on_drained(void *arg)
 {
     struct link *l = arg;
-    if (l->state == LINK_TALKS && l->delivery)
-        delivery_drained(l->delivery, l);
+    if (l->state == LINK_TALKS && l->user)
+        l->links->user->drained(l->user, l);
 }
 
 static const struct io_stream_owner owner = {.input = on_input,
@@ -379,7 +380,7 @@ static void on_time(void *arg)
         return;
     case LINK_OPENS:
     case LINK_TALKS:
-        smtp_client_tick(l->smtp, io_now(l->sender->proc->loop));
+        smtp_client_tick(l->smtp, io_now(l->links->out->proc->loop));
         move(l);
         return;
     default:
@@ -391,7 +392,7 @@ static void on_time(void *arg)
 
 static void connect_now(struct link *l)
 {
-    const struct conf *c = l->sender->proc->conf;
+    const struct conf *c = l->links->out->proc->conf;
     struct io_endpoint to = {.v6 = l->address.v6, .port = l->port};
     span_bytes(to.address, sizeof to.address, SPAN_OF(l->address.at));
     l->state = LINK_CONNECTS;
@@ -402,7 +403,7 @@ static void connect_now(struct link *l)
         .data_us = conf_int(c, CONF_send_command_timeout),
         .end_us = conf_int(c, CONF_send_end_timeout),
     };
-    l->stream = io_stream_connect(l->sender->proc->loop, &to, NULL, &owner, l);
+    l->stream = io_stream_connect(l->links->out->proc->loop, &to, NULL, &owner, l);
     arm_in(l, conf_int(c, CONF_send_connect_timeout));
 }
 
@@ -418,14 +419,15 @@ static bool slot_came(void *arg, struct io_message *m)
     return !m || m->kind == MSG_SLOT_YOURS;
 }
 
-struct link *link_open(struct sender *s, struct delivery *d, const struct link_wish *wish,
+struct link *link_open(struct links *s, void *user, const struct link_wish *wish,
                        const struct crypto_digest *key)
 {
     struct link *l = mem_new(sizeof *l);
-    struct proc_peer *queue = proc_peer(s->proc, PROC_QUEUE, 0);
-    *l = (struct link){.sender = s,
-                       .delivery = d,
-                       .next = s->links,
+    struct proc *p = s->out->proc;
+    struct proc_peer *queue = proc_peer(p, PROC_QUEUE, 0);
+    *l = (struct link){.links = s,
+                       .user = user,
+                       .next = s->first,
                        .key = *key,
                        .host = wish->host->name,
                        .port = wish->host->port,
@@ -436,9 +438,13 @@ struct link *link_open(struct sender *s, struct delivery *d, const struct link_w
     l->session = (struct trust_session){.host = wish->host->name,
                                         .address = *wish->address,
                                         .requirement = wish->host->requirement};
-    if (s->links)
-        s->links->previous = l;
-    s->links = l;
+    if (s->first)
+        s->first->previous = l;
+    s->first = l;
+    if (!queue) { // there are no limits to keep to
+        connect_now(l);
+        return l;
+    }
     CLEANUP(buf_free) struct buf b = BUF(512), host = BUF(300);
     if (l->host.len)
         buf_put(&host, dns_name_span(&l->host));
@@ -446,25 +452,25 @@ struct link *link_open(struct sender *s, struct delivery *d, const struct link_w
         dns_address_put(&host, &l->address);
     buf_printf(&host, ":%u", l->port);
     wr_span(&b, buf_span(&host));
-    l->slot = proc_ask(s->proc, PROC_QUEUE, 0, MSG_SLOT, buf_span(&b), SLOT_PATIENCE, slot_came, l);
+    l->slot = proc_ask(p, PROC_QUEUE, 0, MSG_SLOT, buf_span(&b), SLOT_PATIENCE, slot_came, l);
     return l;
 }
 
-struct link *link_reuse(struct sender *s, const struct crypto_digest *key, struct delivery *d)
+struct link *link_reuse(struct links *s, const struct crypto_digest *key, void *user)
 {
-    for (struct link *l = s->links; l; l = l->next) {
+    for (struct link *l = s->first; l; l = l->next) {
         if (l->state != LINK_IDLE || l->clear || !span_eq(SPAN_OF(l->key.at), SPAN_OF(key->at)))
             continue;
-        l->delivery = d;
+        l->user = user;
         l->state = LINK_RULED;
         l->session.reused = true;
-        io_timer_cancel(s->proc->loop, &l->timer);
+        io_timer_cancel(s->out->proc->loop, &l->timer);
         return l;
     }
     return NULL;
 }
 
-// ---- what the delivery decides ----
+// ---- what the user decides ----
 
 void link_starttls(struct link *l)
 {
@@ -473,10 +479,37 @@ void link_starttls(struct link *l)
     move(l);
 }
 
-void link_handshake(struct link *l, const struct io_tls_want *want)
+static size_t usable_tlsa(const struct trust_host *h, struct io_tlsa out[TLSA_MAX])
 {
-    arm_in(l, conf_int(l->sender->proc->conf, CONF_send_command_timeout));
-    io_stream_connect_tls(l->stream, l->sender->tls, want);
+    size_t n = 0;
+    for (size_t i = 0; i < h->tlsa_count && n < TLSA_MAX; i++) {
+        const struct trust_tlsa *t = &h->tlsa[i];
+        if (t->usable)
+            out[n++] = (struct io_tlsa){t->usage, t->selector, t->matching, t->data};
+    }
+    return n;
+}
+
+void link_handshake(struct link *l, const struct trust_host *h)
+{
+    struct io_tlsa tlsa[TLSA_MAX];
+    struct span names[TRUST_NAMES_MAX];
+    struct io_tls_want want = {.strength = IO_TLS_ANY, .names = names, .tlsa = tlsa};
+    bool dane = h->requirement == TRUST_REQ_DANE || h->requirement == TRUST_REQ_LOCAL_DANE_ONLY;
+    if (dane)
+        want.tlsa_count = usable_tlsa(h, tlsa);
+    for (; want.name_count < h->name_count; want.name_count++)
+        names[want.name_count] = dns_name_span(&h->names[want.name_count]);
+    want.pkix = h->requirement == TRUST_REQ_STS || h->requirement == TRUST_REQ_PKIX ||
+                h->requirement == TRUST_REQ_LOCAL_VERIFY || h->sts_testing;
+    want.pin = h->requirement == TRUST_REQ_LOCAL_PINNED ? h->pin : SPAN("");
+    want.sni = dns_name_span(h->tlsa_base.len ? &h->tlsa_base : &h->name);
+    if (dane)
+        want.strength = IO_TLS_DANE;
+    else if (want.pkix && !h->sts_testing)
+        want.strength = IO_TLS_MODERN;
+    arm_in(l, conf_int(l->links->out->proc->conf, CONF_send_command_timeout));
+    io_stream_connect_tls(l->stream, l->links->out->tls, &want);
 }
 
 void link_secured(struct link *l)
@@ -489,7 +522,7 @@ void link_secured(struct link *l)
 void link_begin(struct link *l, struct smtp_client_transaction *t)
 {
     l->state = LINK_TALKS;
-    smtp_client_tick(l->smtp, io_now(l->sender->proc->loop));
+    smtp_client_tick(l->smtp, io_now(l->links->out->proc->loop));
     smtp_client_begin(l->smtp, t);
     move(l);
 }
@@ -517,7 +550,7 @@ void link_leave(struct link *l)
     bool talks = l->stream && l->smtp &&
                  (l->state == LINK_IDLE || (l->state == LINK_RULED && l->session.connected &&
                                             l->seen.stage != TRUST_AT_HANDSHAKE));
-    l->delivery = NULL;
+    l->user = NULL;
     if (!talks || l->seen.stage == TRUST_AT_REFUSAL || l->seen.stage == TRUST_AT_CONNECT) {
         bury(l);
         return;
@@ -528,9 +561,9 @@ void link_leave(struct link *l)
     move(l);
 }
 
-void links_close_idle(struct sender *s)
+void links_close_idle(struct links *s)
 {
-    for (struct link *l = s->links, *next; l; l = next) {
+    for (struct link *l = s->first, *next; l; l = next) {
         next = l->next;
         if (l->state == LINK_IDLE)
             link_leave(l);

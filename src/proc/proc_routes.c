@@ -1,6 +1,7 @@
 // Next hops and local TLS policy of the operator: send.routes and send.policy.
+#include "io_stream.h"
 #include "proc_networks.h"
-#include "proc_sender.h"
+#include "proc_outbound.h"
 
 #include "base_code.h"
 

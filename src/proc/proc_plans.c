@@ -1,6 +1,4 @@
-// Plans for deliveries: one planner a domain at a time, its questions put to
-// resolver, fetcher and store, its plan shared until it is old.
-#include "proc_sender.h"
+#include "proc_plans.h"
 
 #include "base_code.h"
 #include "base_log.h"
@@ -16,7 +14,7 @@ enum { PLAN_ROOM = 4 << 20, PLANS_MAX = 20000, PLAN_BUCKETS = 4096, REFRESH_LIMI
 
 struct waiter {
     struct waiter *next;
-    void (*ready)(void *, struct shared_plan *);
+    plan_ready ready;
     void *arg;
 };
 
@@ -38,7 +36,7 @@ struct entry {
 };
 
 struct plans {
-    struct sender *sender;
+    const struct outbound *out;
     struct entry *buckets[PLAN_BUCKETS]; // by domain
     size_t count;
 };
@@ -60,10 +58,10 @@ void plans_release(struct shared_plan *plan)
     free(plan);
 }
 
-struct plans *plans_new(struct sender *s)
+struct plans *plans_new(const struct outbound *o)
 {
     struct plans *p = mem_new(sizeof *p);
-    p->sender = s;
+    p->out = o;
     return p;
 }
 
@@ -177,25 +175,34 @@ static void ask(struct entry *e, const struct trust_planner_step *st)
     CLEANUP(buf_free) struct buf b = BUF(4096);
     struct question *q = mem_new(sizeof *q);
     *q = (struct question){e, st->kind, st->ticket};
+    if (!proc_peer(e->plans->out->proc, asks[st->kind].who, 0)) {
+        asks[st->kind].take(q, NULL, NULL);
+        free(q);
+        return;
+    }
     if (st->kind == TRUST_ASK_DNS)
         dns_question_pack(&b, &st->question);
     else
         wr_span(&b, dns_name_span(&st->domain));
+    if (st->kind == TRUST_ASK_FETCH)
+        wr_span(&b, span_str(st->id));
     e->open++;
-    proc_ask(e->plans->sender->proc, asks[st->kind].who, 0, asks[st->kind].question, buf_span(&b),
+    proc_ask(e->plans->out->proc, asks[st->kind].who, 0, asks[st->kind].question, buf_span(&b),
              asks[st->kind].patience, answered, q);
 }
 
 static void save(struct entry *e, const struct trust_planner_step *st)
 {
-    struct proc *p = e->plans->sender->proc;
+    struct proc_peer *store = proc_peer(e->plans->out->proc, PROC_STORE, 0);
     CLEANUP(buf_free) struct buf value = BUF(STS_POLICY_MAX + 4096), b = BUF(STS_POLICY_MAX + 8192);
+    if (!store)
+        return;
     trust_sts_pack(&value, st->stored);
     wr_span(&b, dns_name_span(&st->domain));
     wr_i64(&b, st->stored->expires.us);
     wr_span(&b, buf_span(&value));
     if (rc_ok(buf_state(&b)))
-        proc_send(proc_peer(p, PROC_STORE, 0), MSG_POLICY_PUT, 0, buf_span(&b), -1);
+        proc_send(store, MSG_POLICY_PUT, 0, buf_span(&b), -1);
     LOG(LOG_INFO, "policy-kept", LOG_S("domain", dns_name_span(&st->domain)),
         LOG_T("id", st->stored->id));
 }
@@ -204,7 +211,7 @@ static void save(struct entry *e, const struct trust_planner_step *st)
 
 static void done(struct entry *e)
 {
-    struct sender *s = e->plans->sender;
+    const struct outbound *o = e->plans->out;
     struct shared_plan *plan = e->making;
     plan->plan = trust_planner_plan(e->planner);
     trust_plan_put_json(&plan->json, plan->plan);
@@ -213,7 +220,7 @@ static void done(struct entry *e)
     e->plan = plan; // our own use of it, until the entry goes
     e->making = NULL;
     e->planner = NULL;
-    e->until.us = io_now(s->proc->loop).us + (age < PLAN_AGE_MOST ? age : PLAN_AGE_MOST);
+    e->until.us = io_now(o->proc->loop).us + (age < PLAN_AGE_MOST ? age : PLAN_AGE_MOST);
     struct waiter *w = e->waiters;
     e->waiters = NULL;
     plan->users++;
@@ -247,21 +254,21 @@ static void move(struct entry *e)
         done(e);
 }
 
-// Our addresses as the planner is to hold them: a reload changes the sender's.
+// Our addresses as the planner is to hold them: a reload changes the role's.
 static const struct dns_address *own_addresses(struct entry *e)
 {
-    const struct sender *s = e->plans->sender;
-    size_t size = s->self_address_count * sizeof *s->self_addresses;
+    const struct outbound *o = e->plans->out;
+    size_t size = o->self_address_count * sizeof *o->self_addresses;
     struct dns_address *copy = arena_alloc(&e->making->arena, size);
     if (copy)
-        span_bytes(copy, size, (struct span){(const char *)s->self_addresses, size});
+        span_bytes(copy, size, (struct span){(const char *)o->self_addresses, size});
     return copy;
 }
 
 static void make(struct entry *e)
 {
-    struct sender *s = e->plans->sender;
-    const struct conf *c = s->proc->conf;
+    const struct outbound *o = e->plans->out;
+    const struct conf *c = o->proc->conf;
     e->making = mem_new(sizeof *e->making);
     e->making->users = 1;
     e->making->arena = ARENA(PLAN_ROOM);
@@ -269,14 +276,14 @@ static void make(struct entry *e)
     struct trust_request r = {
         .domain = e->domain,
         .need = e->need,
-        .self = &s->self,
-        .self_count = s->self.len ? 1 : 0,
+        .self = &o->self,
+        .self_count = o->self.len ? 1 : 0,
         .self_addresses = own_addresses(e),
-        .self_address_count = s->self_address_count,
+        .self_address_count = o->self_address_count,
         .no_ipv6 = !conf_bool(c, CONF_send_ipv6),
         .port = (uint16_t)conf_int(c, CONF_send_port),
         .seed = io_random(),
-        .now = io_wall(s->proc->loop),
+        .now = io_wall(o->proc->loop),
         .sts_refresh = e->refresh,
     };
     routes_apply(c, &r);
@@ -304,7 +311,7 @@ static struct entry *new_entry(struct plans *p, const struct dns_name *domain,
 
 static struct entry *find(struct plans *p, const struct dns_name *domain, struct trust_need need)
 {
-    int64_t now = io_now(p->sender->proc->loop).us;
+    int64_t now = io_now(p->out->proc->loop).us;
     for (struct entry *e = *bucket_of(p, domain), *next; e; e = next) {
         next = e->next;
         if (e->plan && e->until.us <= now) {
@@ -319,8 +326,15 @@ static struct entry *find(struct plans *p, const struct dns_name *domain, struct
     return NULL;
 }
 
+static void await(struct entry *e, plan_ready ready, void *arg)
+{
+    struct waiter *w = mem_new(sizeof *w);
+    *w = (struct waiter){e->waiters, ready, arg};
+    e->waiters = w;
+}
+
 void plans_get(struct plans *p, const struct dns_name *domain, struct trust_need need,
-               void (*ready)(void *arg, struct shared_plan *plan), void *arg)
+               plan_ready ready, void *arg)
 {
     struct entry *e = find(p, domain, need);
     if (e && e->plan) {
@@ -331,11 +345,17 @@ void plans_get(struct plans *p, const struct dns_name *domain, struct trust_need
     bool fresh = !e;
     if (fresh)
         e = new_entry(p, domain, need);
-    struct waiter *w = mem_new(sizeof *w);
-    *w = (struct waiter){e->waiters, ready, arg};
-    e->waiters = w;
+    await(e, ready, arg);
     if (fresh)
         make(e);
+}
+
+void plans_refresh_one(struct plans *p, const struct dns_name *domain, plan_ready ready, void *arg)
+{
+    struct entry *e = new_entry(p, domain, (struct trust_need){0});
+    e->refresh = true;
+    await(e, ready, arg);
+    make(e);
 }
 
 // ---- policies before they expire (RFC 8461 §3.3) ----
@@ -360,7 +380,7 @@ static bool expiring(void *arg, struct io_message *m)
 
 void plans_refresh(struct plans *p)
 {
-    struct proc *proc = p->sender->proc;
+    struct proc *proc = p->out->proc;
     CLEANUP(buf_free) struct buf b = BUF(64);
     wr_i64(&b, io_wall(proc->loop).us + REFRESH_AHEAD);
     wr_u32(&b, REFRESH_LIMIT);

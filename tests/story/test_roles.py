@@ -1,0 +1,115 @@
+"""A role that is killed is started again, and no message that was answered 250
+is lost or cut short, whoever dies and when."""
+import random
+import signal
+import time
+
+import pytest
+
+import alone
+import lab as lab_
+
+KILLS = 3
+
+
+@pytest.fixture
+def start(here, program, request):
+    """A Geleit with a load of messages on it, everything going to a sink."""
+    made = []
+
+    def make(sink=None, load=True, **more):
+        sink = sink or alone.Sink()
+        conf = {"smtp.receivers": 2, "send.processes": 2, **more}
+        server = lab_.Geleit(here, program, f"{request.node.name}-{len(made)}", options=alone.options(sink, **conf))
+        made.append((server, sink))
+        server.start()
+        return server, sink, alone.Load(server) if load else None
+    yield make
+    for server, sink in made:
+        server.stop()
+        sink.close()
+        print(server.log_end(6000))
+
+
+def kill_one(server, role):
+    """Kills a random process of the role; waits for its successor."""
+    before = alone.role_pids(server, role)
+    victim = random.choice(before)
+    alone.kill([victim])
+
+    def back():
+        now = alone.role_pids(server, role)
+        return len(now) == len(before) and victim not in now
+    assert lab_.until(back, 10, 0.02), f"{role} is not started again"
+
+
+@pytest.mark.parametrize("role", alone.ROLES)
+def test_a_role_is_killed_under_load(start, role):
+    server, sink, load = start()
+    for k in range(KILLS):
+        load.sent(20 + 40 * k)
+        time.sleep(random.random() * 0.2)
+        kill_one(server, role)
+    load.sent(170)
+    load.stop()
+    more = alone.check(load, sink)
+    if role not in ("sender", "store"):
+        assert not more, f"nobody but sender and store may cause a second copy: {more}"
+    assert alone.emptied(server), "the queue does not run empty"
+    assert not load.refused or role in ("store", "receiver")
+    deaths = alone.log_lines(server, "role-died")
+    assert len(deaths) == KILLS, "only the one that was killed died"
+    assert lab_.until(lambda: server._greets(), 5)
+
+
+def test_all_are_killed_at_once(start):
+    server, sink, load = start()
+    for k in range(2):
+        load.sent(60 + 80 * k)
+        server.kill()
+        server.start()
+    load.sent(220)
+    load.stop()
+    alone.check(load, sink)
+    assert alone.emptied(server)
+
+
+def test_roles_die_with_the_master(start):
+    server, _, load = start()
+    load.sent(20)
+    roles = alone.role_pids(server)
+    assert len(roles) == len(alone.ROLES) + 2  # two receivers, two senders
+    server.process.kill()
+    assert alone.gone(roles, 5), "roles outlive their master"
+    load.stop()
+
+
+def test_all_roles_are_killed_but_the_master(start):
+    server, sink, load = start()
+    load.sent(30)
+    alone.kill(alone.role_pids(server))
+    assert lab_.until(lambda: len(alone.role_pids(server)) == len(alone.ROLES) + 2, 10)
+    load.sent(120)
+    load.stop()
+    alone.check(load, sink)
+    assert alone.emptied(server)
+    assert server.process.poll() is None
+
+
+@pytest.mark.soak
+def test_two_thousand_kills(start):
+    """Whoever, whenever; never two at once."""
+    server, sink, load = start(load=False)
+    load = alone.Load(server, limit=10**6, sizes=(300, 300, 9000, 300, 300_000))
+    kills, end = 0, time.monotonic() + 3600
+    while kills < 2000 and time.monotonic() < end:
+        victims = alone.role_pids(server, random.choice(alone.ROLES))
+        if not victims:  # it pauses after several deaths in a row
+            time.sleep(0.1)
+            continue
+        alone.kill([random.choice(victims)], signal.SIGKILL)
+        kills += 1
+        time.sleep(random.random() * 0.3)
+    load.stop(60)
+    alone.check(load, sink)
+    assert alone.emptied(server, 120)
