@@ -78,7 +78,7 @@ def test_roles_die_with_the_master(start):
     server, _, load = start()
     load.sent(20)
     roles = alone.role_pids(server)
-    assert len(roles) == 8
+    assert len(roles) == len(alone.ROLES) + 2  # two receivers, two senders
     server.process.kill()
     assert alone.gone(roles, 5), "roles outlive their master"
     load.stop()
@@ -88,7 +88,7 @@ def test_all_roles_are_killed_but_the_master(start):
     server, sink, load = start()
     load.sent(30)
     alone.kill(alone.role_pids(server))
-    assert lab_.until(lambda: len(alone.role_pids(server)) == 8, 10)
+    assert lab_.until(lambda: len(alone.role_pids(server)) == len(alone.ROLES) + 2, 10)
     load.sent(120)
     load.stop()
     alone.check(load, sink)
