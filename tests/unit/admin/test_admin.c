@@ -38,7 +38,8 @@ static void call(struct shown *s, const char *const *args)
         argv[argc] = (char *)args[argc - 1];
     pid_t pid = fork();
     if (pid == 0) {
-        freopen("/dev/null", "r", stdin);
+        if (!freopen("/dev/null", "r", stdin))
+            _exit(99);
         dup2(fileno(out), STDOUT_FILENO);
         dup2(fileno(err), STDERR_FILENO);
         alarm(20);
