@@ -349,10 +349,7 @@ static void on_closed(void *arg, struct rc why)
     struct link *l = arg;
     if (l->state == LINK_RULED && l->user)
         l->state = LINK_OPENS; // closed under the user's decision: it is told
-    if (l->stream)
-        io_stream_free(l->stream);
-    l->stream = NULL;
-    lost(l, why);
+    lost(l, why); // with the stream still there: the session's facts lie in it
 }
 
 static void on_drained(void *arg)
