@@ -54,6 +54,7 @@ struct link {
     uint16_t port;
     struct dns_address address;
     bool clear, secured, uncertain, pumping, dead;
+    bool crowded; // its host had no slot for it
     uint32_t slot; // ticket; 0: none
     bool slot_held;
     unsigned slot_generation;

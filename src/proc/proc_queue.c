@@ -360,17 +360,29 @@ static struct slot *slot_of(struct state *s, uint64_t who)
     return NULL;
 }
 
+static void slot_pass(struct state *s, uint64_t next)
+{
+    struct slot *waiting = slot_of(s, next);
+    if (!waiting)
+        panic("slot %llu waits for nobody", (unsigned long long)next);
+    slot_granted(waiting);
+}
+
+static void slots_pass(struct state *s)
+{
+    struct span host;
+    uint64_t next;
+    while (queue_slots_next(s->slots, &host, &next))
+        slot_pass(s, next);
+}
+
 static void slot_back(struct state *s, struct slot *slot)
 {
     uint64_t next;
-    if (!slot->held) {
+    if (!slot->held)
         queue_slots_forget(s->slots, slot->host, slot->who);
-    } else if (queue_slots_give(s->slots, slot->host, &next)) {
-        struct slot *waiting = slot_of(s, next);
-        if (!waiting)
-            panic("slot %llu waits for nobody", (unsigned long long)next);
-        slot_granted(waiting);
-    }
+    else if (queue_slots_give(s->slots, slot->host, &next))
+        slot_pass(s, next);
     free(slot);
 }
 
@@ -452,6 +464,7 @@ static void reload(struct proc *p)
     struct queue_limits limits = limits_of(p->conf);
     queue_limit(s->queue, &limits);
     queue_slots_limit(s->slots, (unsigned)conf_int(p->conf, CONF_queue_per_host));
+    slots_pass(s);
     dispatch_soon(s);
 }
 

@@ -502,6 +502,12 @@ static void handshake(void *user, struct link *l)
 
 static void seen(struct delivery *d, struct link *l)
 {
+    if (l->crowded && d->sessions.len == 1) {
+        // Nothing was tried yet: another may have this place, and we come again.
+        leave_link(d);
+        end_job(d, true);
+        return;
+    }
     struct trust_ruling r = trust_walk_seen(&d->walk, &l->seen);
     d->waits_slot = false;
     switch (r.verdict) {
