@@ -21,6 +21,8 @@ struct crypto_digest link_key(const struct trust_host *host, const struct trust_
     wr_u16(&b, host->port);
     wr_u8(&b, (uint8_t)host->requirement);
     wr_bool(&b, host->sts_testing);
+    wr_bool(&b, host->sts_mismatch);
+    wr_bool(&b, host->name_protected);
     wr_bool(&b, need->requiretls);
     wr_bool(&b, need->tls_required_no);
     wr_span(&b, host->pin);
@@ -193,7 +195,7 @@ static void idle(struct link *l)
     if (l->dead || l->state != LINK_IDLE || l->user)
         return;
     if (patience == 0 || l->messages >= (unsigned)conf_int(c, CONF_send_max_messages) ||
-        l->links->out->proc->draining) {
+        l->links->out->proc->draining || l->rules != l->links->rules) {
         link_leave(l);
         return;
     }
@@ -446,6 +448,7 @@ struct link *link_open(struct links *s, void *user, const struct link_wish *wish
     *l = (struct link){.links = s,
                        .user = user,
                        .next = s->first,
+                       .rules = s->rules,
                        .key = *key,
                        .host = wish->host->name,
                        .port = wish->host->port,
@@ -476,7 +479,8 @@ struct link *link_open(struct links *s, void *user, const struct link_wish *wish
 struct link *link_reuse(struct links *s, const struct crypto_digest *key, void *user)
 {
     for (struct link *l = s->first; l; l = l->next) {
-        if (l->state != LINK_IDLE || l->clear || !span_eq(SPAN_OF(l->key.at), SPAN_OF(key->at)))
+        if (l->state != LINK_IDLE || l->clear || l->rules != s->rules ||
+            !span_eq(SPAN_OF(l->key.at), SPAN_OF(key->at)))
             continue;
         l->user = user;
         l->state = LINK_RULED;
@@ -580,6 +584,7 @@ void link_leave(struct link *l)
 
 void links_close_idle(struct links *s)
 {
+    s->rules++;
     for (struct link *l = s->first, *next; l; l = next) {
         next = l->next;
         if (l->state == LINK_IDLE)
