@@ -420,20 +420,31 @@ static struct span last_rule(const struct delivery *d)
     return d->trying.host ? d->trying.host->reason : SPAN("");
 }
 
+static void connect(struct delivery *d)
+{
+    d->waits_slot = true;
+    d->link =
+        link_open(&d->sender->links, d,
+                  &(struct link_wish){d->trying.host, d->trying.address, d->trying.clear}, &d->key);
+}
+
 static void after_transaction(struct delivery *d, bool lost)
 {
     struct link *l = d->link;
     take_outcomes(d);
     note_session(d, l, last_rule(d), TRUST_RESULT_OK);
-    bool uncertain = l->uncertain;
+    bool uncertain = l->uncertain, stale = lost && l->session.reused && !uncertain;
     CLEANUP(buf_free) struct buf why = BUF(2048);
     buf_printf(&why, "%.*s: %.*s", SPAN_FMT(host_text(d)),
                SPAN_FMT(l->seen.detail.len ? l->seen.detail : SPAN("deferred the message")));
     d->link = NULL;
     l->user = NULL; // idle, or buried by itself
-    (void)lost;
     if (all_settled(d)) {
         finish(d);
+        return;
+    }
+    if (stale) { // it had closed while nobody used it: that says nothing of the host
+        connect(d);
         return;
     }
     if (uncertain) { // another host might get a message this one already has
@@ -471,10 +482,7 @@ static void next_host(struct delivery *d)
         begin(d);
         return;
     }
-    d->waits_slot = true;
-    d->link =
-        link_open(&d->sender->links, d,
-                  &(struct link_wish){d->trying.host, d->trying.address, d->trying.clear}, &d->key);
+    connect(d);
 }
 
 static bool wants(const void *user, const struct link *l)
