@@ -8,7 +8,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DELIVERY_ROOM = 8 << 20, RECORD_MAX = 1 << 20, BODY_PIECE = 65536, BODY_AHEAD = 262144 };
+enum {
+    DELIVERY_ROOM = 8 << 20,
+    RECORD_MAX = 1 << 20, // of recipients and of sessions
+    OUTCOMES_MAX = 1 << 20,
+    TEXT_LEAST = 200, // of a reply, however many recipients have one
+    TEXT_MOST = 1000,
+    BODY_PIECE = 65536,
+    BODY_AHEAD = 262144
+};
 #define LOAD_PATIENCE    SECONDS(60)
 #define OUTCOME_PATIENCE SECONDS(60)
 #define OUTCOME_AGAIN    SECONDS(2)
@@ -141,9 +149,28 @@ static const char *result_text(enum store_result r)
     return r == STORE_DELIVERED ? "delivered" : r == STORE_FAILED ? "failed" : "deferred";
 }
 
-static void put_recipients(struct delivery *d, struct buf *b)
+// A thousand recipients with a long reply each have to fit into one message to the
+// store: without a report the outcomes would be lost.
+static size_t text_most(const struct delivery *d)
+{
+    size_t most = OUTCOMES_MAX / (2 * d->envelope.count);
+    return most < TEXT_LEAST ? TEXT_LEAST : most > TEXT_MOST ? TEXT_MOST : most;
+}
+
+static void shorten_outcomes(struct delivery *d)
+{
+    size_t most = text_most(d);
+    for (size_t i = 0; i < d->envelope.count; i++) {
+        struct store_outcome *o = &d->recipients[i].outcome;
+        o->reason = span_first(o->reason, most);
+        o->diagnostic = span_first(o->diagnostic, most);
+    }
+}
+
+static void put_recipients(struct delivery *d, struct buf *b, bool replies)
 {
     struct json j = JSON(b);
+    buf_clear(b);
     json_open(&j, NULL, '[');
     for (size_t i = 0; i < d->envelope.count; i++) {
         const struct store_outcome *o = &d->recipients[i].outcome;
@@ -151,9 +178,11 @@ static void put_recipients(struct delivery *d, struct buf *b)
         json_str(&j, "address", d->envelope.recipients[i].address);
         json_str(&j, "outcome", span_str(result_text(o->result)));
         json_str(&j, "status", o->status);
-        json_str(&j, "reason", o->reason);
-        json_str(&j, "host", o->remote);
-        json_str(&j, "reply", o->diagnostic);
+        if (replies) {
+            json_str(&j, "reason", o->reason);
+            json_str(&j, "host", o->remote);
+            json_str(&j, "reply", o->diagnostic);
+        }
         json_close(&j, '}');
     }
     json_close(&j, ']');
@@ -183,23 +212,24 @@ static void sum_up(struct delivery *d)
     d->reason = worst->reason;
 }
 
-static void finish(struct delivery *d)
+// What does not fit is left out whole: half a document is none.
+static struct span document(const struct buf *b, struct span instead)
+{
+    return rc_ok(buf_state(b)) && b->len ? buf_span(b) : instead;
+}
+
+static void put_report(struct delivery *d, struct span recipients, struct span plan)
 {
     struct proc *p = d->sender->proc;
-    CLEANUP(buf_free) struct buf recipients = BUF(RECORD_MAX);
-    sum_up(d);
-    log_outcome(d);
-    put_recipients(d, &recipients);
-    json_close(&d->json, ']');
     d->report = BUF(IO_MESSAGE_MAX);
     proc_attempt_pack(&d->report, &(struct store_attempt){
                                       .when = io_wall(p->loop),
                                       .message = d->message,
                                       .sender = d->envelope.sender,
                                       .domain = dns_name_span(&d->domain),
-                                      .recipients = buf_span(&recipients),
-                                      .plan = d->plan ? buf_span(&d->plan->json) : SPAN("null"),
-                                      .sessions = buf_span(&d->sessions),
+                                      .recipients = recipients,
+                                      .plan = plan,
+                                      .sessions = document(&d->sessions, SPAN("[]")),
                                       .decision = span_str(d->decision),
                                       .reason = d->reason,
                                       .duration_us = io_now(p->loop).us - d->began.us,
@@ -207,6 +237,24 @@ static void finish(struct delivery *d)
     wr_u16(&d->report, (uint16_t)d->envelope.count);
     for (size_t i = 0; i < d->envelope.count; i++)
         proc_outcome_pack(&d->report, &d->recipients[i].outcome);
+}
+
+static void finish(struct delivery *d)
+{
+    CLEANUP(buf_free) struct buf recipients = BUF(RECORD_MAX);
+    struct span plan = d->plan ? document(&d->plan->json, SPAN("null")) : SPAN("null");
+    shorten_outcomes(d);
+    sum_up(d);
+    log_outcome(d);
+    put_recipients(d, &recipients, true);
+    if (!rc_ok(buf_state(&recipients)))
+        put_recipients(d, &recipients, false);
+    json_close(&d->json, ']');
+    put_report(d, document(&recipients, SPAN("[]")), plan);
+    if (!rc_ok(buf_state(&d->report))) {
+        buf_free(&d->report);
+        put_report(d, document(&recipients, SPAN("[]")), SPAN("null"));
+    }
     send_report(d);
 }
 
@@ -355,9 +403,10 @@ static void take_reply(struct delivery *d, struct recipient *r, const struct smt
     smtp_reply_put_line(&line, reply);
     r->outcome.diagnostic = keep_buf(d, &line);
     r->outcome.remote = host;
-    r->outcome.status = keep(d, span_str(reply->status));
-    if (!reply->status[0])
-        r->outcome.status = reply->code >= 500 ? SPAN("5.0.0") : SPAN("4.0.0");
+    struct span status = arena_dup(&d->arena, span_str(reply->status));
+    if (!status.len)
+        status = reply->code >= 500 ? SPAN("5.0.0") : SPAN("4.0.0");
+    r->outcome.status = status;
     buf_printf(&reason, "%.*s answered: %.*s", SPAN_FMT(host), SPAN_FMT(buf_span(&line)));
     r->outcome.reason = keep_buf(d, &reason);
 }
@@ -370,6 +419,7 @@ static void take_own(struct delivery *d, struct recipient *r, const struct smtp_
     CLEANUP(buf_free) struct buf reason = BUF(2048);
     uint64_t most = smtp_client_capabilities(d->link->smtp)->size;
     r->outcome.remote = host;
+    r->outcome.diagnostic = (struct span){NULL, 0}; // another host's would stand there
     r->outcome.status = keep(d, span_str(reply->status));
     buf_printf(&reason, "not sent to %.*s: %.*s", SPAN_FMT(host), SPAN_FMT(reply->text));
     if (most && d->transaction.size > most)
