@@ -651,16 +651,16 @@ static bool prepare(struct delivery *d, struct io_message *m)
         proc_segments_keep(d->sender->segments, e->body.segment, m->fd);
         m->fd = -1;
     }
-    d->body.segment = proc_segments_hold(d->sender->segments, e->body.segment);
     d->recipients = arena_alloc(&d->arena, n * sizeof *d->recipients);
     d->transaction.recipients = arena_alloc(&d->arena, n * sizeof *d->transaction.recipients);
     d->placed = arena_alloc(&d->arena, n * sizeof *d->placed);
-    if (!d->body.segment || !d->recipients || !d->transaction.recipients || !d->placed)
+    if (!d->recipients || !d->transaction.recipients || !d->placed)
         return false;
     for (size_t i = 0; i < n; i++)
         d->recipients[i].outcome.recipient = e->recipients[i].id;
     d->need = (struct trust_need){.requiretls = e->requiretls,
                                   .tls_required_no = e->tls_required_no && !e->requiretls};
+    d->body.segment = proc_segments_hold(d->sender->segments, e->body.segment);
     return true;
 }
 
@@ -685,6 +685,13 @@ static bool loaded(void *arg, struct io_message *m)
     if (!prepare(d, m)) {
         LOG(LOG_ERROR, "message-cannot-be-read", LOG_T("id", id_text(d->message)));
         end_job(d, true);
+        return true;
+    }
+    if (!d->body.segment) { // an attempt like others: at the end of its time it bounces
+        LOG(LOG_ERROR, "body-missing", LOG_T("id", id_text(d->message)),
+            LOG_I("segment", d->envelope.body.segment));
+        settle_rest(d, STORE_DEFERRED, "4.3.0", SPAN("the stored message cannot be read"));
+        finish(d);
         return true;
     }
     plans_get(d->sender->plans, &d->domain, d->need, planned, d);
