@@ -302,7 +302,10 @@ static void step(struct session *s, const struct smtp_server_step *st)
             gone(s); // it sends commands and reads no replies
         break;
     case SMTP_SERVER_ASK_MAIL:
-        answer(s, 250, "2.1.0", SPAN("sender ok"));
+        if (st->address->kind == MAIL_LITERAL) // it could not be told of a failure
+            answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+        else
+            answer(s, 250, "2.1.0", SPAN("sender ok"));
         break;
     case SMTP_SERVER_ASK_RCPT:
         answer_rcpt(s, st->address);
