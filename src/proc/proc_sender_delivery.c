@@ -21,6 +21,7 @@ enum {
 #define OUTCOME_PATIENCE SECONDS(60)
 #define OUTCOME_AGAIN    SECONDS(2)
 #define JOB_AGAIN        SECONDS(60)
+#define CROWDED_AGAIN    SECONDS(10)
 
 struct recipient {
     bool settled; // delivered or refused: nothing more is tried for it
@@ -105,15 +106,20 @@ static void delivery_free(struct delivery *d)
     sender_idle(s);
 }
 
-static void end_job(struct delivery *d, bool again)
+static void end_job_until(struct delivery *d, bool again, int64_t later)
 {
     struct proc *p = d->sender->proc;
     CLEANUP(buf_free) struct buf b = BUF(64);
     wr_u64(&b, d->job);
     wr_bool(&b, again);
-    wr_i64(&b, io_wall(p->loop).us + JOB_AGAIN);
+    wr_i64(&b, io_wall(p->loop).us + later);
     proc_send(proc_peer(p, PROC_QUEUE, 0), MSG_ENDED, 0, buf_span(&b), -1);
     delivery_free(d);
+}
+
+static void end_job(struct delivery *d, bool again)
+{
+    end_job_until(d, again, JOB_AGAIN);
 }
 
 static bool reported(void *arg, struct io_message *m)
@@ -563,7 +569,7 @@ static void seen(struct delivery *d, struct link *l)
     if (l->crowded && d->sessions.len == 1) {
         // Nothing was tried yet: another may have this place, and we come again.
         leave_link(d);
-        end_job(d, true);
+        end_job_until(d, true, CROWDED_AGAIN);
         return;
     }
     struct trust_ruling r = trust_walk_seen(&d->walk, &l->seen);
