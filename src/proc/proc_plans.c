@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 enum { PLAN_ROOM = 4 << 20, PLANS_MAX = 20000, PLAN_BUCKETS = 4096, REFRESH_LIMIT = 100 };
+enum { ANSWER_ROOM = 4 << 20 };
 enum { BYTES_MAX = 128 << 20 }; // of plans kept: a domain can make its own large
 #define DNS_PATIENCE    SECONDS(60)
 #define FETCH_PATIENCE  SECONDS(120)
@@ -125,13 +126,16 @@ void plans_free(struct plans *p)
 
 // ---- answers ----
 
+// Unpacked in a place of its own: a plan without room for it is the planner's to
+// judge, and nothing that the resolver did wrong.
 static void answer_dns(struct question *q, struct rd *r, bool *fine)
 {
+    CLEANUP(arena_free) struct arena a = ARENA(ANSWER_ROOM);
     struct dns_answer answer = {.standing = DNS_INDETERMINATE,
                                 .presence = DNS_NO_ANSWER,
                                 .why = SPAN("the resolver gave no answer in time")};
     if (r) {
-        *fine = dns_answer_unpack(r, &answer, &q->entry->making->arena) && rd_end(r);
+        *fine = dns_answer_unpack(r, &answer, &a) && rd_end(r);
         if (!*fine)
             answer = (struct dns_answer){.why = SPAN("the resolver's answer was damaged")};
     }
