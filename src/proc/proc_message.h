@@ -21,6 +21,7 @@ enum proc_message {
     // role -> master
     MSG_READY = 20,
     MSG_DRAINED = 22,
+    MSG_CUT_OFF = 24, // u8 kind, u16 index: that channel was closed, and no other has come
 
     // receiver -> store
     MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment, u64 first id of messages to be put

@@ -16,6 +16,7 @@ struct session {
     struct receiver *receiver;
     struct io_stream *stream; // NULL: the client is gone
     struct smtp_server *smtp;
+    struct smtp_server_conf conf; // a reload changes the receiver's
     struct io_endpoint peer;
     struct io_timer timer;
     bool waiting; // for an answer: the machine must not be moved
@@ -280,6 +281,10 @@ static void commit(struct session *s)
 
 static void starttls(struct session *s)
 {
+    if (!s->receiver->tls) { // since a reload
+        gone(s);
+        return;
+    }
     s->waiting = true;
     io_stream_accept_tls(s->stream, s->receiver->tls);
 }
@@ -299,7 +304,10 @@ static void step(struct session *s, const struct smtp_server_step *st)
             gone(s); // it sends commands and reads no replies
         break;
     case SMTP_SERVER_ASK_MAIL:
-        answer(s, 250, "2.1.0", SPAN("sender ok"));
+        if (st->address->kind == MAIL_LITERAL) // it could not be told of a failure
+            answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+        else
+            answer(s, 250, "2.1.0", SPAN("sender ok"));
         break;
     case SMTP_SERVER_ASK_RCPT:
         answer_rcpt(s, st->address);
@@ -411,7 +419,8 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     s->receiver = r;
     s->peer = *peer;
     s->timer = (struct io_timer){.fire = on_time, .arg = s};
-    s->smtp = smtp_server_new(&r->smtp, io_now(r->proc->loop));
+    s->conf = r->smtp;
+    s->smtp = smtp_server_new(&s->conf, io_now(r->proc->loop));
     s->stream = io_stream_new(r->proc->loop, fd, &owner, s);
     s->next = r->sessions;
     if (s->next)
