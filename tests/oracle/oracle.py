@@ -23,6 +23,7 @@ class Scenario(NamedTuple):
     need: str = 'none'
     local: str = 'follow'
     second: str = '-'       # how a second, less preferred host behaves; '-': there is none
+    first: str = '-'        # how the first address of the first host behaves; '-': it has but one
 
 
 # --- What the names in a scenario mean -------------------------------------------------------
@@ -58,6 +59,7 @@ CERTS = {
     'domainname': (True, True, 'domain', True, True),
     'expandedname': (True, True, 'expanded', True, True),
     'realname': (True, True, 'real', True, True),
+    'lost': (True, True, '=', True, True),  # and then the connection is lost, inside TLS
 }
 PLAIN = ['refused', 'greeting', 'missing', 'declined', 'handshake']
 
@@ -427,20 +429,27 @@ def connection(h, kind):
         statuses = () if not short else ('5.7.10',) if offered else ('5.7.10', '5.7.30')
         return [(('next',), False, short, statuses, 'the certificate does not authenticate: '
                  '7672 §3.2, 8461 §4.2, 8689 §4.2.1(4)')]
+    if server == 'lost':
+        again = [(('retry', 'clear'), True, False, (), '7672 §2.2: the client MAY retry in clear')]
+        return now + (again if h.tls == 'try' else [])
     if short and not offered:
         return [(('next',), False, True, ('5.7.30',), '8689 §4.2.1(5)')]
     return [(('talk',), True, False, (), 'all that is called for is met')]
 
 
-def walks(hosts, kinds):
-    """All right courses over the hosts: text like "1:next+2:talk=deliver"."""
-    return frozenset(course(ways, hosts) for ways in itertools.product(*(
-        connection(h, k) if h.usable else [None] for h, k in zip(hosts, kinds))))
+def walks(hosts, kinds, first):
+    """All right courses over the hosts: text like "1:next+2:talk=deliver". RFC 5321 §5.1: each
+    address of a host is tried in turn, then the next host."""
+    tries = list(enumerate(zip(hosts, kinds), 1))
+    if first != '-':
+        tries.insert(0, (1, (hosts[0], first)))
+    return frozenset(course(ways, tries) for ways in itertools.product(*(
+        connection(h, k) if h.usable else [None] for _, (h, k) in tries)))
 
 
-def course(ways, hosts):
-    steps, for_good = [], True
-    for i, (way, h) in enumerate(zip(ways, hosts), 1):
+def course(ways, tries):
+    steps, for_good, codes = [], True, []
+    for way, (i, (h, _)) in zip(ways, tries):
         if way is None:
             for_good = for_good and h.for_good
             continue
@@ -448,9 +457,11 @@ def course(ways, hosts):
         if way[1]:
             return '+'.join(steps) + '=deliver'
         for_good = for_good and way[2]
-    end = 'fail' if for_good else 'defer'
-    codes = '|'.join(ways[0][3]) if len(hosts) == 1 and ways[0] else ''
-    return '+'.join(steps) + '=' + end + ('/' + codes if codes else '')
+        codes += way[3]
+    if not for_good:
+        return '+'.join(steps) + '=defer'
+    # 8689 §4.2.1: what a server that was tried lacks, whatever else is wrong with the others.
+    return '+'.join(steps) + '=fail/' + '|'.join(dict.fromkeys(codes))
 
 
 # --- The whole -------------------------------------------------------------------------------
@@ -485,19 +496,19 @@ def places(s):
 
 
 @functools.lru_cache(None)
-def judge(hosts, need, local, second):
+def judge(hosts, need, local, second, first):
     if any(h.usable for h in hosts):
-        other = second + ('.ext.pin' if second == 'good' else '')
-        return Verdict('deliver', None, hosts,
-                       tuple(walks(hosts, (k, other)) for k in servers(need, local)))
+        first, second = (k + ('.ext.pin' if k in CERTS else '') for k in (first, second))
+        return Verdict('deliver', None, hosts, tuple(
+            walks(hosts, (k, second), first) for k in servers(need, local)))
     if all(h.for_good for h in hosts):
         return Verdict('fail', hosts[0].status if len(hosts) == 1 else None, hosts)
     return Verdict('defer', None, hosts)
 
 
 @functools.lru_cache(None)
-def of_places(ps, need, local, second):
-    return tuple(judge(hosts, need, local, second) for hosts in itertools.product(
+def of_places(ps, need, local, second, first):
+    return tuple(judge(hosts, need, local, second, first) for hosts in itertools.product(
         *(hosts_right(p, need, local) for p in ps)))
 
 
@@ -511,7 +522,7 @@ def verdicts(s):
     """Every verdict that is right for the scenario; one of them must be the planner's."""
     if s.mx in MX_ENDS:
         return of_end(s.mx)
-    return of_places(places(s), s.need, s.local, s.second)
+    return of_places(places(s), s.need, s.local, s.second, s.first)
 
 
 def sts_states(s):

@@ -13,7 +13,7 @@
 // How a server behaves; oracle.py has the same table.
 struct server {
     const char *token;
-    bool refuses, greets_4xx, no_starttls, declines, breaks;
+    bool refuses, greets_4xx, no_starttls, declines, breaks, leaves; // leaves: inside TLS
     bool trusted, dates, own_name, key, issuer;
     enum who name; // where it is not its own
 };
@@ -31,6 +31,8 @@ static const struct server servers[] = {
     {"domainname", .trusted = true, .dates = true, .name = DOMAIN, .key = true, .issuer = true},
     {"expandedname", .trusted = true, .dates = true, .name = EXPANDED, .key = true, .issuer = true},
     {"realname", .trusted = true, .dates = true, .name = REAL, .key = true, .issuer = true},
+    {"lost", .leaves = true, .trusted = true, .dates = true, .own_name = true, .key = true,
+     .issuer = true},
 };
 enum { SERVERS = sizeof servers / sizeof servers[0], CERTS_FROM = 5, CEILING = 8 };
 
@@ -119,6 +121,8 @@ static enum trust_verdict meet_tls(struct trust_walk *w, const struct trust_try 
     enum trust_verdict v = trust_walk_seen(w, &seen).verdict;
     if (v != TRUST_GO_EHLO)
         return v;
+    if (m->server->leaves)
+        return trust_walk_seen(w, &(struct trust_seen){.stage = TRUST_AT_CONNECT}).verdict;
     seen.stage = TRUST_AT_SECURED;
     seen.requiretls = m->offers;
     return trust_walk_seen(w, &seen).verdict;
@@ -154,10 +158,20 @@ static unsigned host_number(const struct dns_name *n)
                                                             : 9;
 }
 
-// The course of one delivery: how the first host and the others behave.
+// How the servers of one delivery behave.
+struct company {
+    struct meeting first_address, first, others;
+};
+
+static const struct meeting *met(const struct company *c, const struct trust_try *t)
+{
+    if (world_is_first_address(t->address))
+        return &c->first_address;
+    return host_number(&t->host->name) == 1 ? &c->first : &c->others;
+}
+
 static void course_put(struct buf *out, const struct trust_plan *plan,
-                       const struct trust_need *need, const struct meeting *first,
-                       const struct meeting *others)
+                       const struct trust_need *need, const struct company *servers_met)
 {
     CLEANUP(buf_free) struct buf why = BUF(65536);
     struct trust_walk w;
@@ -169,7 +183,7 @@ static void course_put(struct buf *out, const struct trust_plan *plan,
             break;
         unsigned n = host_number(&t.host->name);
         bool again = t.clear != world_is(step, "retry");
-        step = again ? "unasked-retry?" : meet(&w, &t, n == 1 ? first : others);
+        step = again ? "unasked-retry?" : meet(&w, &t, met(servers_met, &t));
         buf_put(out, i ? SPAN("+") : SPAN(""));
         buf_putc(out, (char)('0' + n));
         buf_putc(out, ':');
@@ -196,16 +210,17 @@ static const struct server *server_called(const char *token)
 static void courses_put(struct buf *out, const struct trust_plan *plan, const struct scenario *s,
                         const struct trust_need *need)
 {
-    struct meeting others = {server_called(s->at[F_SECOND]), true, true};
+    struct company c = {.others = {server_called(s->at[F_SECOND]), true, true},
+                        .first_address = {server_called(s->at[F_FIRST]), true, true}};
     if (world_is(s->at[F_SECOND], "-"))
-        others.server = server_called("good");
+        c.others.server = server_called("good");
     unsigned pins = world_is(s->at[F_LOCAL], "pinned") ? 2 : 1, exts = need->requiretls ? 2 : 1;
     for (size_t i = 0; i < SERVERS; i++) {
         unsigned ways = i < CERTS_FROM ? 1 : pins * exts;
         for (unsigned n = 0; n < ways; n++) {
-            struct meeting m = {&servers[i], n % exts == 1, n / exts == 1};
+            c.first = (struct meeting){&servers[i], n % exts == 1, n / exts == 1};
             buf_putc(out, i + n ? ' ' : '\t');
-            course_put(out, plan, need, &m, &others);
+            course_put(out, plan, need, &c);
         }
     }
 }

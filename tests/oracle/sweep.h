@@ -7,7 +7,19 @@ enum who { NOBODY, DOMAIN, REAL, EXPANDED, HOST1, HOST2, HOST3, SELF, OTHER, ROO
 const struct dns_name *world_name(enum who w);
 
 // The fields of a line, in this order.
-enum field { F_MX, F_ADDR, F_TLSA, F_EXPANDED, F_STS, F_NEED, F_LOCAL, F_SECOND, F_ORDER, FIELDS };
+enum field {
+    F_MX,
+    F_ADDR,
+    F_TLSA,
+    F_EXPANDED,
+    F_STS,
+    F_NEED,
+    F_LOCAL,
+    F_SECOND,
+    F_FIRST,
+    F_ORDER,
+    FIELDS
+};
 struct scenario {
     const char *at[FIELDS];
 };
@@ -19,6 +31,8 @@ const struct dns_answer *world_dns(const struct dns_question *q);
 const struct trust_sts_stored *world_stored(void);
 const struct trust_fetched *world_fetched(void);
 enum who world_first_host(void); // DOMAIN where there is no MX
+// The first of two addresses of the first host, the one that F_FIRST is about.
+bool world_is_first_address(const struct dns_address *a);
 struct wall world_now(void);
 
 // Bytes of TLSA data: what the servers' keys and issuer hash to, and what nobody's does.

@@ -28,6 +28,7 @@ M_MORE = ('nxdomain', 'unread', 'self-equal', 'self-backup', 'aliased', 'aliased
 A_MORE = ('cname-insecure', 'cname-bogus', 'cname-timeout', 'bogus', 'timeout', 'nodata',
           'nxdomain', 'aaaa-bogus', 'aaaa-timeout')
 FEW_M = ('secure', 'insecure', 'nodata')
+FIRSTS = ('refused', 'greeting', 'missing', 'declined', 'handshake', 'untrusted', 'lost')
 FEW_S = ('absent', 'enforce', 'mismatch')
 
 # Where an RRset may lie: (address state, at the host's name, at the expanded name).
@@ -47,15 +48,16 @@ class Group(NamedTuple):
     sts: str
     places: list
     seconds: tuple = ('-',)
+    firsts: tuple = ('-',)
 
     def scenarios(self):
-        return [Scenario(self.mx, *place, self.sts, need, local, second)
-                for place in self.places for second in self.seconds
+        return [Scenario(self.mx, *place, self.sts, need, local, second, first)
+                for place in self.places for second in self.seconds for first in self.firsts
                 for need in oracle.NEEDS for local in oracle.LOCALS]
 
 
-def group(mx, sts, where, places, seconds=('-',)):
-    return Group(f'{where} mx={mx} sts={sts}', mx, sts, places, seconds)
+def group(mx, sts, where, places, seconds=('-',), firsts=('-',)):
+    return Group(f'{where} mx={mx} sts={sts}', mx, sts, places, seconds, firsts)
 
 
 def groups():
@@ -76,7 +78,13 @@ def groups():
             ('none', 'both', 'unusable', 'bogus'), ('secure', 'insecure', 'timeout', 'nxdomain'),
             ('secure', 'insecure'), FEW_S + ('partial',)):
         yield group(m, s, f'two hosts, tlsa={t} addr={a}', [(a, t, 'none')],
-                    ('good', 'missing', 'refused'))
+                    ('good', 'missing', 'refused', 'handshake', 'untrusted', 'lost'))
+    for t, m, s in itertools.product(('none', 'both', 'unusable'), FEW_M, FEW_S):
+        yield group(m, s, f'two addresses, tlsa={t}', [('secure', t, 'none')], firsts=FIRSTS)
+    for t, m, s in itertools.product(('none', 'both'), ('secure', 'insecure'),
+                                     ('absent', 'partial')):
+        yield group(m, s, f'two hosts, two addresses, tlsa={t}', [('secure', t, 'none')],
+                    ('good', 'greeting'), FIRSTS)
     yield group('nxdomain', 'absent', 'addr=nxdomain', [('nxdomain', 'none', 'none')])
 
 

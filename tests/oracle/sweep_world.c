@@ -195,7 +195,7 @@ static struct {
     const struct addr_row *addr;
     const struct tlsa_row *tlsa, *expanded;
     const struct sts_row *sts;
-    bool second;
+    bool second, two_addresses;
 } world;
 
 // Rows begin with their token; NULL where none is called so.
@@ -218,6 +218,7 @@ bool world_set(const struct scenario *s)
     world.expanded = ROW(tlsa_rows, s->at[F_EXPANDED]);
     world.sts = ROW(sts_rows, s->at[F_STS]);
     world.second = !world_is(s->at[F_SECOND], "-");
+    world.two_addresses = !world_is(s->at[F_FIRST], "-");
     return world.mx && world.addr && world.tlsa && world.expanded && world.sts;
 }
 
@@ -278,6 +279,13 @@ static void answer_mx(const struct dns_question *q)
         answer_alias(follows ? EXPANDED : REAL);
 }
 
+static const struct dns_address first_address = {.at = {198, 51, 100, 1}};
+
+bool world_is_first_address(const struct dns_address *a)
+{
+    return world.two_addresses && dns_address_eq(a, &first_address);
+}
+
 // Every host but the first, and what the names lead to, has a plain address.
 static void answer_address(const struct dns_question *q, bool first, unsigned char last)
 {
@@ -290,8 +298,11 @@ static void answer_address(const struct dns_question *q, bool first, unsigned ch
         return;
     if (r->aliased)
         answer_alias(EXPANDED);
-    if (answer.presence == DNS_DATA)
-        answer_add()->address = (struct dns_address){.at = {192, 0, 2, last}};
+    if (answer.presence != DNS_DATA)
+        return;
+    if (first && world.two_addresses)
+        answer_add()->address = first_address;
+    answer_add()->address = (struct dns_address){.at = {192, 0, 2, last}};
 }
 
 static void answer_cname(const struct dns_question *q)
