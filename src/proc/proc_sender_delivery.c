@@ -411,7 +411,9 @@ static void take_reply(struct delivery *d, struct recipient *r, const struct smt
     r->outcome.remote = host;
     struct span status = arena_dup(&d->arena, span_str(reply->status));
     if (!status.len)
-        status = reply->code >= 500 ? SPAN("5.0.0") : SPAN("4.0.0");
+        status = reply->code >= 500   ? SPAN("5.0.0")
+                 : reply->code >= 400 ? SPAN("4.0.0")
+                                      : SPAN("2.0.0");
     r->outcome.status = status;
     buf_printf(&reason, "%.*s answered: %.*s", SPAN_FMT(host), SPAN_FMT(buf_span(&line)));
     r->outcome.reason = keep_buf(d, &reason);
