@@ -12,22 +12,35 @@ const char *auth_spf_outcome_text(enum auth_spf_outcome o)
 
 // --- questions and answers
 
-const struct spf_answer *spf_ask(struct auth_spf *s, const struct dns_name *name,
-                                 enum dns_type type)
+static struct spf_answer *find_answer(struct auth_spf *s, const struct dns_name *name,
+                                      enum dns_type type)
 {
     for (size_t i = 0; i < s->asked; i++) {
-        const struct spf_answer *a = s->answers[i];
+        struct spf_answer *a = s->answers[i];
         if (a->question.type == type && dns_name_eq(&a->question.name, name))
-            return a->answered ? a : NULL;
+            return a;
     }
-    struct spf_answer *a =
-        s->asked < AUTH_SPF_QUESTIONS_MAX ? arena_alloc(s->arena, sizeof *a) : NULL;
+    return NULL;
+}
+
+const struct spf_answer *spf_ask(struct spf_run *run, const struct dns_name *name,
+                                 enum dns_type type)
+{
+    struct auth_spf *s = run->spf;
+    struct spf_answer *a = find_answer(s, name, type);
+    if (a && a->answered)
+        return a;
+    if (!a && s->asked < AUTH_SPF_QUESTIONS_MAX)
+        a = arena_alloc(s->arena, sizeof *a);
     if (!a) {
         s->full = true;
         return NULL;
     }
-    a->question = (struct dns_question){*name, type};
-    s->answers[s->asked++] = a;
+    if (!a->wanted) {
+        a->question = (struct dns_question){*name, type};
+        s->answers[s->asked++] = a;
+    }
+    a->wanted |= 1u << run->side->check.identity;
     return NULL;
 }
 
@@ -43,6 +56,8 @@ static bool keep_texts(struct auth_spf *s, struct spf_answer *to, const struct d
         if (i == 0 && !(to->first = arena_dup(s->arena, cut)).at)
             return false;
     }
+    if (to->spf_count > 0)
+        (void)auth_spf_record_parse(&to->record, to->spf, &to->fault_term, &to->fault);
     return true;
 }
 
@@ -88,7 +103,7 @@ void auth_spf_answer(struct auth_spf *s, unsigned ticket, const struct dns_answe
         return;
     struct spf_answer *a = s->answers[ticket - 1];
     bool failed = answer->standing < DNS_INSECURE || answer->presence == DNS_NO_ANSWER;
-    a->answered = s->fresh = true;
+    a->answered = true;
     a->presence = failed ? DNS_NO_ANSWER : answer->presence;
     if (failed) {
         struct span why = span_first(answer->why, 256);
@@ -157,9 +172,9 @@ static bool copy_request(struct auth_spf *s, const struct auth_spf_request *r)
 {
     s->r = *r;
     s->r.client = unmapped(&r->client);
-    // Nothing so long can have come through SMTP; cut, it has no valid domain.
-    s->r.helo = arena_dup(s->arena, span_first(r->helo, SPF_SENDER_MAX));
-    s->r.mail_from = arena_dup(s->arena, span_first(r->mail_from, SPF_SENDER_MAX));
+    // Nothing longer can have come through SMTP; cut, it has no valid domain.
+    s->r.helo = arena_dup(s->arena, span_first(r->helo, SPF_NAME_MAX + 1));
+    s->r.mail_from = arena_dup(s->arena, span_first(r->mail_from, SPF_LOCAL_MAX + SPF_NAME_MAX));
     s->r.voids_max = r->voids_max ? r->voids_max : AUTH_SPF_VOIDS;
     return s->r.helo.at && s->r.mail_from.at;
 }
@@ -186,7 +201,6 @@ struct auth_spf *auth_spf_new(const struct auth_spf_request *r, struct arena *a)
         if (!side->check.steps)
             return NULL;
     }
-    s->fresh = true;
     return s;
 }
 
@@ -211,6 +225,14 @@ static void finish(struct spf_run *run, enum auth_result result, struct span exp
     run->side->done = true;
 }
 
+static bool is_waiting(const struct auth_spf *s, const struct spf_side *side)
+{
+    for (size_t i = 0; i < s->asked; i++)
+        if (!s->answers[i]->answered && s->answers[i]->wanted >> side->check.identity & 1)
+            return true;
+    return false;
+}
+
 // One replay; without effect on what comes out unless it gets to the end.
 static void replay(struct auth_spf *s, struct spf_side *side)
 {
@@ -224,7 +246,9 @@ static void replay(struct auth_spf *s, struct spf_side *side)
         state = spf_explain(&run, &explanation);
     if (state == SPF_ERROR)
         result = run.error;
-    if (state != SPF_PENDING)
+    bool waits = state == SPF_PENDING && is_waiting(s, side);
+    s->full = s->full || (state == SPF_PENDING && !waits);
+    if (!waits)
         finish(&run, result, explanation);
 }
 
@@ -249,10 +273,10 @@ static bool is_done(const struct auth_spf *s)
 
 struct auth_step auth_spf_next(struct auth_spf *s)
 {
-    for (int i = 0; s->fresh && i < AUTH_SPF_IDENTITIES; i++)
-        if (!s->side[i].done)
+    // Not before everything it asked for is there: so there are few replays.
+    for (int i = 0; i < AUTH_SPF_IDENTITIES; i++)
+        if (!s->side[i].done && !is_waiting(s, &s->side[i]))
             replay(s, &s->side[i]);
-    s->fresh = false;
     if (s->given < s->asked && !is_done(s)) {
         const struct spf_answer *a = s->answers[s->given++];
         return (struct auth_step){

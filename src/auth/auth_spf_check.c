@@ -33,7 +33,7 @@ enum spf_state spf_failed(struct spf_run *run, const struct spf_answer *a)
 const struct spf_answer *spf_lookup(struct spf_run *run, const struct dns_name *name,
                                     enum dns_type type, enum spf_state *state)
 {
-    const struct spf_answer *a = spf_ask(run->spf, name, type);
+    const struct spf_answer *a = spf_ask(run, name, type);
     if (a && a->presence != DNS_NO_ANSWER)
         return a;
     if (a)
@@ -198,8 +198,6 @@ static enum spf_state syntax_error(struct spf_run *run, const struct spf_frame *
 static enum spf_state find_record(struct spf_run *run, struct spf_frame *f)
 {
     enum spf_state state;
-    struct span fault;
-    const char *note;
     const struct spf_answer *txt = spf_lookup(run, &f->domain, DNS_TXT, &state);
     if (!txt && state == SPF_ERROR && f->depth == 0)
         spf_note(run, f, SPAN(""), NULL, AUTH_SPF_ERROR, run->note);
@@ -211,8 +209,9 @@ static enum spf_state find_record(struct spf_run *run, struct spf_frame *f)
         return SPF_NO_MATCH;
     if (txt->spf_count > 1)
         return syntax_error(run, f, SPAN(""), "the domain has more than one SPF record");
-    if (!auth_spf_record_parse(&f->record, txt->spf, &fault, &note))
-        return syntax_error(run, f, fault, note);
+    if (txt->fault)
+        return syntax_error(run, f, txt->fault_term, txt->fault);
+    f->record = txt->record;
     spf_note(run, f, txt->spf, NULL, AUTH_SPF_RECORD, NULL);
     return SPF_MATCH;
 }

@@ -14,7 +14,7 @@ enum spf_state spf_explain(struct spf_run *run, struct span *out)
         return state == SPF_PENDING ? SPF_PENDING : SPF_MATCH;
     // §6.2: whatever goes wrong from here on, it is as if there were no "exp".
     // This lookup counts against no limit (§4.6.4).
-    const struct spf_answer *txt = spf_ask(run->spf, &name, DNS_TXT);
+    const struct spf_answer *txt = spf_ask(run, &name, DNS_TXT);
     if (!txt)
         return run->spf->full ? SPF_MATCH : SPF_PENDING;
     if (txt->presence != DNS_DATA || txt->count != 1 || !auth_spf_explain_ok(txt->first))

@@ -15,12 +15,13 @@
 #pragma once
 #include "auth_spf.h"
 
-enum { SPF_SENDER_MAX = 1024 };
+enum { SPF_LOCAL_MAX = 320, SPF_NAME_MAX = 255 };
 
 // What an answer says as far as SPF is concerned.
 struct spf_answer {
     struct dns_question question;
     bool answered;
+    unsigned wanted;            // by which side: 1 << identity
     enum dns_presence presence; // NO_ANSWER: failed
     struct span why;
     size_t count; // records in it, of which at most so many are kept:
@@ -29,6 +30,9 @@ struct spf_answer {
     struct dns_name *names; // AUTH_SPF_NAMES at most
     size_t spf_count;       // TXT records that are SPF's
     struct span spf, first; // the first of those; the first TXT record of all
+    const char *fault;      // NULL: `record` is spf, read
+    struct span fault_term;
+    struct auth_spf_record record;
 };
 
 enum spf_state { SPF_NO_MATCH, SPF_MATCH, SPF_PENDING, SPF_ERROR };
@@ -46,8 +50,7 @@ struct auth_spf {
     struct spf_side side[AUTH_SPF_IDENTITIES];
     struct spf_answer *answers[AUTH_SPF_QUESTIONS_MAX];
     size_t asked, given;
-    bool fresh; // there are answers that no replay has seen
-    bool full;  // the arena is
+    bool full; // the arena is
     bool told;
     struct auth_spf_result result;
 };
@@ -73,8 +76,8 @@ struct spf_run {
 };
 
 // The answer to a question; NULL: it is still under way, or cannot be asked for
-// want of room (then s->full is set).
-const struct spf_answer *spf_ask(struct auth_spf *s, const struct dns_name *name,
+// want of room (then spf->full is set).
+const struct spf_answer *spf_ask(struct spf_run *run, const struct dns_name *name,
                                  enum dns_type type);
 enum spf_state spf_error(struct spf_run *run, enum auth_result result, const char *note);
 enum spf_state spf_failed(struct spf_run *run, const struct spf_answer *a); // temperror

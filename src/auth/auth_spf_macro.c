@@ -7,8 +7,8 @@ enum {
     NAME_MAX_TEXT = 253,
     TAIL_HIGH = 4096, // an expansion to a name is cut back to TAIL_LOW past this
     TAIL_LOW = 1024,
-    VALUE_MAX = 2048,
-    PARTS_MAX = VALUE_MAX + 1
+    VALUE_MAX = 1024, // of one macro: a sender at most
+    PARTS_MAX = VALUE_MAX + 1,
 };
 
 struct macro {
@@ -252,8 +252,12 @@ static void put_escaped(struct buf *b, struct span s, bool escape)
         bool unreserved = (c >= 'a' && c <= 'z') || digit(c) || is_in(c, "-._~");
         if (!escape || (c && unreserved)) // RFC 3986 §2.3
             buf_putc(b, s.at[i]);
-        else
-            buf_printf(b, "%%%02X", (unsigned char)s.at[i]);
+        else {
+            unsigned byte = (unsigned char)s.at[i];
+            buf_putc(b, '%');
+            buf_putc(b, "0123456789ABCDEF"[byte >> 4]);
+            buf_putc(b, "0123456789ABCDEF"[byte & 15]);
+        }
     }
 }
 

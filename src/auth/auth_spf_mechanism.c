@@ -88,7 +88,7 @@ static enum spf_state match_mx_hosts(struct spf_run *run, const struct auth_spf_
     for (size_t i = 0; i < mx->name_count; i++) {
         if (dns_name_is_root(&mx->names[i])) // null MX (RFC 7505)
             continue;
-        const struct spf_answer *a = spf_ask(run->spf, &mx->names[i], address_type(run));
+        const struct spf_answer *a = spf_ask(run, &mx->names[i], address_type(run));
         pending = pending || !a;
         if (!a)
             continue;

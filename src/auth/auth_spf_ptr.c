@@ -36,13 +36,14 @@ enum spf_state spf_validated(struct spf_run *run, struct spf_names *out)
     *out = (struct spf_names){0};
     if (!reverse_name(&s->r.client, &reverse))
         return SPF_NO_MATCH;
-    const struct spf_answer *ptr = spf_ask(s, &reverse, DNS_PTR);
+    const struct spf_answer *ptr = spf_ask(run, &reverse, DNS_PTR);
     if (!ptr)
         return s->full ? SPF_NO_MATCH : SPF_PENDING;
     bool pending = false;
     // RFC 7208 §4.6.4: what goes beyond ten names is ignored.
     for (size_t i = 0; i < ptr->name_count && i < AUTH_SPF_NAMES; i++) {
-        const struct spf_answer *a = spf_ask(s, &ptr->names[i], s->r.client.v6 ? DNS_AAAA : DNS_A);
+        const struct spf_answer *a =
+            spf_ask(run, &ptr->names[i], s->r.client.v6 ? DNS_AAAA : DNS_A);
         pending = pending || !a;
         if (a && has_client(run, a)) // a lookup that failed: the name is skipped (§5.5)
             out->at[out->count++] = &ptr->names[i];

@@ -151,6 +151,8 @@ static const char *read_modifier(struct auth_spf_term *t, struct span name, stru
 static const char *read_term(struct auth_spf_term *t, struct span s)
 {
     *t = (struct auth_spf_term){.qualifier = '+', .text = s, .prefix4 = 32, .prefix6 = 128};
+    if (s.len > AUTH_SPF_TERM_MAX)
+        return "the term is too long";
     size_t name = modifier_name(s);
     if (name > 0)
         return read_modifier(t, span_first(s, name), span_skip(s, name + 1));

@@ -36,8 +36,9 @@ struct auth_spf_record {
     struct span redirect_text; // the whole modifier
 };
 
-// Longer than any record of use: what is longer is a permerror.
-enum { AUTH_SPF_TEXT_MAX = 16 << 10 };
+// Longer than any of use: what is longer is a permerror. The second keeps the
+// work that one expansion can make bounded.
+enum { AUTH_SPF_TEXT_MAX = 16 << 10, AUTH_SPF_TERM_MAX = 1024 };
 
 // "v=spf1" and a space or the end (§4.5): whether a TXT record counts at all.
 bool auth_spf_record_is(struct span text);

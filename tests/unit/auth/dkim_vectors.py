@@ -169,6 +169,14 @@ def rfc(name, count):
     verdicts(crlf((folder / name).read_bytes()), keys, ['pass'] * count)
 
 
+# Its h= has From once: a second one above would not be covered (RFC 6376 §8.15).
+def rfc6376_another_from():
+    folder = VECTORS / 'rfc-vectors' / 'dkim'
+    keys = json.loads((folder / 'dns.json').read_text())
+    message = b'From: e@example.net\r\n' + crlf((folder / 'rfc6376-a2.eml').read_bytes())
+    verdicts(message, keys, ['policy'])
+
+
 # Ed25519 is deterministic: its key and our digest must give its signature.
 def rfc8463_sign():
     folder = VECTORS / 'rfc-vectors' / 'dkim'
@@ -496,6 +504,7 @@ def add_all():
     case('chasquid 09-limited_body: l= refused', chasquid_length_refused)
     add_lieser()
     case('RFC 6376 A.2', rfc, 'rfc6376-a2.eml', 1)
+    case('RFC 6376 A.2: another From above', rfc6376_another_from)
     case('RFC 8463 A.3', rfc, 'rfc8463-a3.eml', 2)
     case('RFC 8463 A.3: the digest', rfc8463_sign)
     for name in ['001', '002', '003', '004', '005', '005 in time', '006']:
