@@ -46,7 +46,7 @@ X(auth_relayed, "auth.relayed", CONF_BOOL, 0, 1, "false", NULL, CONF_RECEIVER, N
 X(auth_spf, "auth.spf", CONF_CHOICE, 0, 0, "note", conf_auth_spf, CONF_RECEIVER, NULL,
   "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message.")
 X(auth_dmarc, "auth.dmarc", CONF_CHOICE, 0, 0, "enforce", conf_auth_dmarc, CONF_RECEIVER, NULL,
-  "What DMARC leads to: enforce does what the domain's owner asks for, note only writes it down, ignore leaves it out of all decisions and records.")
+  "What DMARC leads to: enforce does what the domain's owner asks for, note only writes it down, ignore does not even keep records for reports.")
 X(auth_trusted_forwarders, "auth.trusted_forwarders", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
   "Clients whose forwarded mail is accepted though DMARC fails, \"address/bits\".")
 X(auth_trusted_sealers, "auth.trusted_sealers", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
