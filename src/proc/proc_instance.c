@@ -108,6 +108,7 @@ void proc_instance_configure(struct proc_instance *i)
     if (i->kind != PROC_RECEIVER)
         return;
     send_keys(i, s);
+    proc_instance_send(i, MSG_SIGNERS, buf_span(&s->signers), -1);
     send_listeners(i, s->bound, s->bound_count);
 }
 

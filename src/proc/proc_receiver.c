@@ -4,6 +4,8 @@
 
 #include "base_log.h"
 #include "proc_networks.h"
+#include "proc_receiver_auth.h"
+#include "proc_receiver_sign.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -25,6 +27,10 @@ static void configure(struct receiver *r)
     }
     networks_free(r->networks);
     r->networks = networks_new(c, CONF_relay_networks);
+    receiver_rules_release(r->rules);
+    r->rules = receiver_rules_new(c);
+    receiver_keys_release(r->keys);
+    r->keys = receiver_keys_new(r->proc);
     r->smtp = (struct smtp_server_conf){
         .hostname = conf_span(c, CONF_hostname),
         .max_size = (uint64_t)conf_int(c, CONF_smtp_max_size),

@@ -46,6 +46,8 @@ void receiver_id_text(char text[static 17], uint64_t id);
 
 struct receiver {
     struct proc *proc;
+    struct receiver_rules *rules; // NULL: nothing is evaluated
+    struct receiver_keys *keys;   // NULL: nothing is signed
     struct smtp_server_conf smtp;
     struct io_tls_server *tls;
     struct networks *networks;

@@ -292,7 +292,8 @@ static void every_pair_of_the_table_is_linked(void **state)
     is_up(s, "sender/0", "resolver number=0");
     is_up(s, "fetcher/0", "resolver number=0");
     is_up(s, "fetcher/0", "sender number=0");
-    assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=resolver"));
+    is_up(s, "receiver/0", "resolver number=0");
+    assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=fetcher"));
     assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=receiver"));
 }
 
@@ -481,6 +482,10 @@ static const struct refusal refusals[] = {
     {"a folder as key", "tls: { certificate = \".\"; key = \".\"; };", "is a folder, where a file"},
     {"a user that is not there", "user = \"no-such-user\"; smtp.listen = [];",
      "there is no user \"no-such-user\"; make it, or name another"},
+    {"a key to sign with that is not there", "dkim.sign = [ \"a.example s no.pem\" ];",
+     "no.pem cannot be opened: No such file or directory"},
+    {"a key to sign with that is none", "dkim.sign = [ \"a.example s geleit.conf\" ];",
+     "geleit.conf holds no RSA or Ed25519 private key"},
     {"a configuration with a fault", "smtp.max_hops = 1;",
      "geleit.conf:2: smtp.max_hops must be between 10 and 1000, not 1"},
 };
