@@ -26,7 +26,7 @@ from parts import capture, geleit, namespace, packages  # noqa: E402
 
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 START_LIMIT = 60  # seconds; the first start may fetch packages
-MADE = ("log", "certs", "capture", "zones", "nginx", "unbound", "sessions.jsonl", "mitm.jsonl", "anchor",
+MADE = ("log", "certs", "capture", "zones", "dkim", "nginx", "unbound", "sessions.jsonl", "mitm.jsonl", "anchor",
         "root.hints", "ca.pem", "world.json", "ready.json", "keeper.log")
 
 
@@ -154,14 +154,14 @@ class Lab:
         pid = self.pid()
         return subprocess.run(command, timeout=timeout, preexec_fn=lambda: namespace.enter(pid), **kw)
 
-    def connect(self, address, port, timeout=10):
-        """A socket that was made inside the namespace, usable out here."""
+    def connect(self, address, port, timeout=10, source=None):
+        """A socket that was made inside the namespace, usable out here; `source`: its own address."""
         here, there = socket.socketpair()
         child = os.fork()
         if child == 0:
             try:
                 namespace.enter(self.pid())
-                s = socket.create_connection((address, port), timeout)
+                s = socket.create_connection((address, port), timeout, (source, 0) if source else None)
                 socket.send_fds(there, [b"ok"], [s.fileno()])
             except Exception as e:  # pylint: disable=broad-except
                 there.sendall(str(e).encode()[:500] or b"failed")
@@ -178,12 +178,12 @@ class Lab:
         s.settimeout(timeout)
         return s
 
-    def smtp(self, address, port, timeout=20):
+    def smtp(self, address, port, timeout=20, source=None):
         lab = self
 
         class Client(smtplib.SMTP):
             def _get_socket(self, host, port_, timeout_):
-                return lab.connect(host, port_, timeout_)
+                return lab.connect(host, port_, timeout_, source)
         return Client(address, port, local_hostname="client.geleit-lab.example", timeout=timeout)
 
     # ---- what it saw ----
@@ -297,10 +297,10 @@ class Geleit:
         return self.lab.run([self.program, *args[:1], "-c", self.conf, *args[1:]], timeout=timeout)
 
     # ---- mail ----
-    def submit(self, raw, recipients, sender="alice@" + world.SENDER_DOMAIN, mail_options=()):
-        """Sends bytes by SMTP, exactly (only dots are stuffed)."""
+    def submit(self, raw, recipients, sender="alice@" + world.SENDER_DOMAIN, mail_options=(), source=None):
+        """Sends bytes by SMTP, exactly (only dots are stuffed); `source`: the client's address."""
         raw.isascii() or "BODY=8BITMIME" in mail_options or (mail_options := (*mail_options, "BODY=8BITMIME"))
-        with self.lab.smtp(self.address, self.port) as client:
+        with self.lab.smtp(self.address, self.port, **({"source": source} if source else {})) as client:
             client.ehlo()
             _expect(client.mail(sender, mail_options), 250)
             for r in recipients:
@@ -313,6 +313,13 @@ class Geleit:
     def history(self, since=0):
         """The attempts of history.db after row `since`, oldest first."""
         return read_history(os.path.join(self.store, "history.db"), since)
+
+    def evaluations(self):
+        """Those of history.db, oldest first."""
+        path = os.path.join(self.store, "history.db")
+        with contextlib.closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, timeout=5)) as db:
+            db.row_factory = sqlite3.Row
+            return [dict(r) | {"dkim": _loads(r["dkim"])} for r in db.execute("SELECT * FROM evaluation ORDER BY id")]
 
     def wait_attempt(self, domain, patience=30, good=None):
         """The first attempt for `domain` (that `good` accepts), or None."""

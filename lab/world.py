@@ -64,7 +64,17 @@ class Zone:
     server: str = "zones"
 
 
-ZONES, DOMAINS, HOSTS = {}, {}, {}
+@dataclass
+class Author:
+    """A domain that mail claims to be from: what it publishes about itself.
+    `keys`: DKIM selectors, each `rsa` or `ed25519`, whose private keys lie in
+    the state folder as dkim/NAME.SELECTOR.pem."""
+    name: str
+    records: tuple = ()  # lines for the zone file
+    keys: dict = field(default_factory=dict)
+
+
+ZONES, DOMAINS, HOSTS, AUTHORS = {}, {}, {}, {}
 
 
 def zone(name, signing="none", server="zones"):
@@ -74,6 +84,13 @@ def zone(name, signing="none", server="zones"):
 def host(name, **kw):
     HOSTS[name] = Host(name, **kw)
     return name
+
+
+def author(name, *, spf="", dmarc="", keys=None):
+    zone(name)
+    records = [f'@ IN TXT "{spf}"'] if spf else []
+    records += [f'_dmarc IN TXT "{dmarc}"'] if dmarc else []
+    AUTHORS[name] = Author(name, tuple(records), keys or {})
 
 
 def domain(name, *, mx=None, signing=None, expect="deliver", transport=None, why, rfc, host_=None,
@@ -373,6 +390,17 @@ domain("babble.odd.example", expect="defer", host_=dict(odd={"babble": True}),
 # ---- Geleit as the receiver (lab/run start --geleit PATH) --------------------
 domain("geleit.example", signing="nsec", transport="dane", requirement=("dane",), requires="geleit",
        host_=dict(is_a="geleit", cert="self", tlsa=EE), why="Geleit itself receives.", rfc=("RFC 7672 §2.2",))
+
+# ---- whom mail claims to be from: the receiver's side -------------------------
+GOOD_CLIENT, OTHER_CLIENT = "127.0.26.1", "127.0.26.9"  # sources of mail; nobody listens there
+BOTH = {"r1": "rsa", "e1": "ed25519"}
+author("auth-good.example", spf=f"v=spf1 ip4:{GOOD_CLIENT} -all", keys=BOTH,
+       dmarc="v=DMARC1; p=reject; rua=mailto:dmarc@auth-good.example")
+author("auth-reject.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=reject", keys={"r1": "rsa"})
+author("auth-quarantine.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=quarantine")
+author("auth-watch.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=none")
+author("auth-bare.example")
+author("auth-silent.example", spf="v=spf1 include:_tcp.mx.tlsa-timeout.example -all", dmarc="v=DMARC1; p=reject")
 
 zone("plain-hosts.example")
 

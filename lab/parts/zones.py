@@ -7,7 +7,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import world
-from parts import certs
+from parts import certs, dkim_keys
 
 NAMESERVERS = {"zones": ("ns.zones", world.ZONE_SERVER), "servfail": ("ns.zones", world.ZONE_SERVER),
                "silent": ("ns.silent", world.SILENT_SERVER)}
@@ -109,6 +109,9 @@ class Zones:
         for d in world.DOMAINS.values():
             if world.zone_of(d.name) == name:
                 out += _domain_lines(d, self.identities)
+        if name in world.AUTHORS:
+            keys = os.path.join(os.path.dirname(self.folder), "dkim")
+            out += [*world.AUTHORS[name].records, *dkim_keys.make(keys, world.AUTHORS[name])]
         for h in world.HOSTS.values():
             if world.zone_of(h.name) == name:
                 out += _host_lines(h, self.identities)

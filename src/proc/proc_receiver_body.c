@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 enum { IDS_LEAST = 65536 }; // for what comes until the next segment is there
-#define COMMIT_PATIENCE SECONDS(60)
+// A store that is slow but commits must not be taken for one that did not: the
+// client would send again.
+#define COMMIT_PATIENCE SECONDS(300)
 
 void receiver_body_start(struct receiver_body *b, struct receiver *r, void (*ready)(void *),
                          void *arg)
