@@ -18,6 +18,7 @@ struct session {
     struct receiver *receiver;
     struct io_stream *stream; // NULL: the client is gone
     struct smtp_server *smtp;
+    struct smtp_server_conf conf; // a reload changes the receiver's
     struct io_endpoint peer;
     struct io_timer timer;
     bool waiting; // for an answer: the machine must not be moved
@@ -26,7 +27,7 @@ struct session {
     struct receiver_body body;
     struct receiver_screen screen;
     struct mail_scan scan;
-    uint64_t id; // in the Received field of the message being committed
+    uint64_t id; // of the message being committed
 };
 
 static void pump(struct session *s, struct span *in);
@@ -101,11 +102,14 @@ static bool may_relay_to(struct session *s, const struct mail_address *to)
            domain_listed(r->proc->conf, CONF_relay_domains, &self);
 }
 
-static void answer_mail(struct session *s)
+static void answer_mail(struct session *s, const struct mail_address *from)
 {
     receiver_screen_drop(&s->screen); // of a transaction that came to nothing
     s->inside = networks_hold(s->receiver->networks, &s->peer);
-    answer(s, 250, "2.1.0", SPAN("sender ok"));
+    if (from->kind == MAIL_LITERAL) // it could not be told of a failure
+        answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+    else
+        answer(s, 250, "2.1.0", SPAN("sender ok"));
 }
 
 // SPF is asked as soon as somebody is there who would get the message.
@@ -207,17 +211,14 @@ static void put_received(struct session *s, struct buf *head)
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
-// `queued`: the id that sender, history and `geleit queue` call it by.
 static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    char received[17];
     CLEANUP(buf_free) struct buf client = BUF(256);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
-    receiver_id_text(received, s->id);
     put_client(&client, s);
-    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_T("received", received),
-        LOG_S("client", buf_span(&client)), LOG_S("from", t->sender.text),
-        LOG_I("recipients", t->count), LOG_T("tls", tls ? tls->version : "none"));
+    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
+        LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
+        LOG_T("tls", tls ? tls->version : "none"));
 }
 
 static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
@@ -231,7 +232,7 @@ static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
         answer(s, 250, "2.0.0", buf_span(&text));
         return;
     }
-    LOG(LOG_WARN, "message-not-stored", LOG_T("received", id), LOG_T("why", rc_text(rc)));
+    LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
     buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
     bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
     answer(s, full ? 452 : 451, full ? "4.3.1" : "4.3.0", buf_span(&text));
@@ -358,6 +359,10 @@ static void commit(struct session *s)
 
 static void starttls(struct session *s)
 {
+    if (!s->receiver->tls) { // since a reload
+        gone(s);
+        return;
+    }
     s->waiting = true;
     io_stream_accept_tls(s->stream, s->receiver->tls);
 }
@@ -377,7 +382,7 @@ static void step(struct session *s, const struct smtp_server_step *st)
             gone(s); // it sends commands and reads no replies
         break;
     case SMTP_SERVER_ASK_MAIL:
-        answer_mail(s);
+        answer_mail(s, st->address);
         break;
     case SMTP_SERVER_ASK_RCPT:
         answer_rcpt(s, st->address);
@@ -489,7 +494,8 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     s->receiver = r;
     s->peer = *peer;
     s->timer = (struct io_timer){.fire = on_time, .arg = s};
-    s->smtp = smtp_server_new(&r->smtp, io_now(r->proc->loop));
+    s->conf = r->smtp;
+    s->smtp = smtp_server_new(&s->conf, io_now(r->proc->loop));
     s->stream = io_stream_new(r->proc->loop, fd, &owner, s);
     s->next = r->sessions;
     if (s->next)

@@ -2,11 +2,13 @@
 what it sends. For what needs no DNS and no namespaces.
 """
 import contextlib
+import inspect
 import os
 import re
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -16,7 +18,7 @@ from parts import certs, namespace, smtp_server
 
 LETTER = (b"From: Alice <alice@a.example>\r\nTo: Bob <bob@b.example>\r\nSubject: %s\r\n"
           b"Message-ID: <%s@a.example>\r\n\r\n")
-ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher")
+ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher", "control")
 
 
 def letter(name, size=300):
@@ -204,12 +206,22 @@ def gone(pids, patience=5):
 
 def queued(server):
     """Recipients the store still has, failed ones included; None: no answer."""
-    import sqlite3
+    around = getattr(server.lab, "around", None)
+    if around:
+        done = subprocess.run([*around(server), lab_.PYTHON, "-c", COUNT, server.store], timeout=20, capture_output=True)
+        return int(done.stdout) if done.returncode == 0 else None
     try:
-        with contextlib.closing(sqlite3.connect(f"file:{server.store}/queue.db?mode=ro", uri=True, timeout=5)) as db:
-            return db.execute("SELECT count(*) FROM recipient").fetchone()[0]
+        return count_recipients(server.store)
     except sqlite3.Error:
         return None
+
+
+def count_recipients(store):
+    with contextlib.closing(sqlite3.connect(f"file:{store}/queue.db?mode=ro", uri=True, timeout=5)) as db:
+        return db.execute("SELECT count(*) FROM recipient").fetchone()[0]
+
+
+COUNT = "import contextlib, sqlite3, sys\n" + inspect.getsource(count_recipients) + "print(count_recipients(sys.argv[1]))"
 
 
 def emptied(server, patience=30):
@@ -227,8 +239,10 @@ class Load:
     of each: accepted (250), refused (4xx, 5xx), unknown (the connection ended
     before the answer to the final dot)."""
 
-    def __init__(self, server, threads=4, sizes=(300, 300, 300, 9000, 300_000), limit=400, per_session=20):
+    def __init__(self, server, threads=4, sizes=(300, 300, 300, 9000, 300_000), limit=400, per_session=20,
+                 pace=0.0):
         self.server, self.sizes, self.limit, self.per_session = server, sizes, limit, per_session
+        self.pace = pace  # seconds between two messages of a thread
         self.accepted, self.unknown, self.refused = {}, {}, {}
         self.lock, self.number, self.over = threading.Lock(), 0, False
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
@@ -266,6 +280,7 @@ class Load:
                 if not one:
                     return
                 self._send(talk, *one)
+                time.sleep(self.pace)
 
     def _run(self):
         while not self.over and self.number < self.limit:

@@ -64,6 +64,8 @@ static void role_drain(struct proc *p)
 static void role_up(struct proc_peer *peer)
 {
     LOG(LOG_INFO, "up", LOG_T("peer", proc_kind_text(peer->kind)), LOG_I("number", peer->index));
+    if (told(peer->proc, "errs") && peer->kind == PROC_SENDER && peer->generation == 1)
+        proc_send(peer, MSG_BUSY, 0, SPAN("nobody here takes this"), -1);
 }
 
 static void role_down(struct proc_peer *peer)
@@ -325,6 +327,19 @@ static void a_dead_role_is_started_again_and_linked(void **state)
     assert_int_equal(kill(s->pid, 0), 0);
 }
 
+static void who_was_cut_off_is_linked_again(void **state)
+{
+    struct server *s = *state;
+    serve_with(s, "queue errs", quiet);
+    find_any(s, "queue/0 down peer=sender");
+    find_any(s, "cut-off role=queue index=0 from=sender");
+    size_t here = s->seen;
+    find(s, "queue/0 up peer=sender");
+    s->seen = here;
+    find(s, "sender/0 up peer=queue");
+    assert_null(strstr(buf_str(&s->text), "role-died"));
+}
+
 static void quick_deaths_are_answered_by_longer_pauses(void **state)
 {
     struct server *s = *state;
@@ -489,7 +504,7 @@ static void refuse(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-enum { REFUSALS = sizeof refusals / sizeof *refusals, OTHERS = 11 };
+enum { REFUSALS = sizeof refusals / sizeof *refusals, OTHERS = 12 };
 
 int main(int argc, char **argv)
 {
@@ -507,6 +522,7 @@ int main(int argc, char **argv)
         CASE(a_bad_reload_changes_nothing),
         CASE(a_good_reload_reaches_every_role),
         CASE(an_address_in_use_is_one_sentence),
+        CASE(who_was_cut_off_is_linked_again),
     };
     for (size_t i = 0; i < REFUSALS; i++)
         tests[OTHERS + i] =
