@@ -1,12 +1,10 @@
 #include "proc_setup.h"
 
 #include "base_log.h"
-#include "crypto_sign.h"
-#include "dns_name.h"
-#include "io_channel.h"
 #include "io_stream.h"
 #include "io_tls.h"
 #include "proc_door.h"
+#include "proc_signers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +51,7 @@ static struct rc file_all(int fd, struct buf *b)
 }
 
 // Reserved at once: no copies of a key are left behind by growing.
-static struct rc file_read(const char *path, struct buf *b, struct conf_fault *fault)
+struct rc proc_file_read(const char *path, struct buf *b, struct conf_fault *fault)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat st;
@@ -82,7 +80,7 @@ static struct rc read_conf(struct conf *c, const char *path, struct conf_fault *
 {
     CLEANUP(buf_free) struct buf text = BUF(0);
     CLEANUP(buf_free) struct buf folder = BUF(4096);
-    TRY(file_read(path, &text, fault));
+    TRY(proc_file_read(path, &text, fault));
     folder_of(&folder, path);
     return conf_read(c, buf_span(&text), path, buf_str(&folder), fault);
 }
@@ -148,72 +146,14 @@ static struct rc load_keys(const struct conf *c, struct buf *chain, struct buf *
     if (conf_span(c, CONF_tls_certificate).len == 0)
         return RC(OK);
     TRY(path_of(c, CONF_tls_key, path, sizeof path, fault));
-    TRY(file_read(path, key, fault));
+    TRY(proc_file_read(path, key, fault));
     TRY(path_of(c, CONF_tls_certificate, path, sizeof path, fault));
-    TRY(file_read(path, chain, fault));
+    TRY(proc_file_read(path, chain, fault));
     struct io_tls_server *tried = NULL;
     const char *why = "";
     if (!rc_ok(io_tls_server_new(&tried, buf_span(chain), buf_span(key), &why)))
         return complain(fault, "tls.certificate %s and its tls.key cannot be used: %s", path, why);
     io_tls_server_free(tried);
-    return RC(OK);
-}
-
-// A key that is the first to be found wrong by a receiver would sign nothing, and
-// nobody would know.
-static struct rc try_key(struct span entry, const char *path, struct span pem,
-                         struct conf_fault *fault)
-{
-    struct crypto_private *key = NULL;
-    if (!rc_ok(crypto_private_read(&key, pem)))
-        return complain(fault,
-                        "dkim.sign \"%.*s\": %s holds no RSA or Ed25519 private key in PEM "
-                        "without a passphrase",
-                        SPAN_FMT(entry), path);
-    unsigned bits = crypto_private_bits(key);
-    bool weak = crypto_private_algorithm(key) == CRYPTO_RSA_SHA256 && bits < 1024;
-    crypto_private_free(key);
-    if (weak) // RFC 8301 §3.2
-        return complain(fault,
-                        "dkim.sign \"%.*s\": the RSA key has %u bits, and signatures of less "
-                        "than 1024 count nowhere",
-                        SPAN_FMT(entry), bits);
-    return RC(OK);
-}
-
-static struct rc load_signer(struct span entry, struct buf *out, struct conf_fault *fault)
-{
-    CLEANUP(key_free) struct buf key = BUF(0);
-    struct span rest = entry, domain = span_cut(&rest, ' ');
-    struct dns_name d, s;
-    char path[4096];
-    rest = span_trim(rest);
-    struct span selector = span_cut(&rest, ' ');
-    if (!dns_name_parse_host(&d, domain) || !dns_name_parse(&s, selector))
-        return complain(fault, "dkim.sign: \"%.*s\" has no domain and selector that can be names",
-                        SPAN_FMT(entry));
-    if (!span_copy(path, sizeof path, span_trim(rest)))
-        return complain(fault, "dkim.sign: \"%.*s\" has too long a file name", SPAN_FMT(entry));
-    TRY(file_read(path, &key, fault));
-    TRY(try_key(entry, path, buf_span(&key), fault));
-    wr_span(out, dns_name_span(&d));
-    wr_span(out, dns_name_span(&s));
-    wr_span(out, buf_span(&key));
-    return RC(OK);
-}
-
-// Reserved at once, as file_read() does.
-static struct rc load_signers(const struct conf *c, struct buf *out, struct conf_fault *fault)
-{
-    size_t count = conf_count(c, CONF_dkim_sign);
-    *out = BUF(IO_MESSAGE_MAX - 64);
-    TRY(buf_reserve(out, count ? IO_MESSAGE_MAX - 64 : 2));
-    wr_u16(out, (uint16_t)count);
-    for (size_t i = 0; i < count; i++)
-        TRY(load_signer(conf_item(c, CONF_dkim_sign, i), out, fault));
-    if (!rc_ok(buf_state(out)))
-        return complain(fault, "dkim.sign: these are more keys than %d MB can hold",
-                        IO_MESSAGE_MAX >> 20);
     return RC(OK);
 }
 
@@ -323,7 +263,7 @@ struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
     CLEANUP(buf_free) struct buf chain = BUF(0);
     CLEANUP(key_free) struct buf signers = BUF(0);
     TRY(check_user(c, fault));
-    TRY(load_signers(c, &signers, fault));
+    TRY(proc_signers_load(c, &signers, fault));
     return load_keys(c, &chain, &key, fault);
 }
 
@@ -333,7 +273,7 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
-    TRY(load_signers(s->conf, &s->signers, fault));
+    TRY(proc_signers_load(s->conf, &s->signers, fault));
     if (!old) // a running server has its store
         TRY(make_store(s->conf, fault));
     TRY(bind_all(s, old, fault));

@@ -26,3 +26,5 @@ struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf 
 struct rc proc_setup_private(struct proc_setup **out, struct conf *conf, struct conf_fault *fault);
 void proc_setup_free(struct proc_setup *s);                                 // NULL: nothing
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind); // instances of a role
+// A whole file, in memory that was reserved at once (it may be a key).
+struct rc proc_file_read(const char *path, struct buf *b, struct conf_fault *fault);

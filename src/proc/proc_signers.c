@@ -1,0 +1,87 @@
+#include "proc_signers.h"
+
+#include "crypto_sign.h"
+#include "dns_name.h"
+#include "io_channel.h"
+#include "proc_setup.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct rc complain(struct conf_fault *fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static struct rc complain(struct conf_fault *fault, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(fault->text, sizeof fault->text, format, ap);
+    va_end(ap);
+    return RC(CONFIG);
+}
+
+static void key_free(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_free(b);
+}
+
+// A key that is the first to be found wrong by a receiver would sign nothing, and
+// nobody would know.
+static struct rc try_key(struct span entry, const char *path, struct span pem,
+                         struct conf_fault *fault)
+{
+    struct crypto_private *key = NULL;
+    if (!rc_ok(crypto_private_read(&key, pem)))
+        return complain(fault,
+                        "dkim.sign \"%.*s\": %s holds no RSA or Ed25519 private key in PEM "
+                        "without a passphrase",
+                        SPAN_FMT(entry), path);
+    unsigned bits = crypto_private_bits(key);
+    bool weak = crypto_private_algorithm(key) == CRYPTO_RSA_SHA256 && bits < 1024;
+    crypto_private_free(key);
+    if (weak) // RFC 8301 §3.2
+        return complain(fault,
+                        "dkim.sign \"%.*s\": the RSA key has %u bits, and signatures of less "
+                        "than 1024 count nowhere",
+                        SPAN_FMT(entry), bits);
+    return RC(OK);
+}
+
+static struct rc load_signer(struct span entry, struct buf *out, struct conf_fault *fault)
+{
+    CLEANUP(key_free) struct buf key = BUF(0);
+    struct span rest = entry, domain = span_cut(&rest, ' ');
+    struct dns_name d, s;
+    char path[4096];
+    rest = span_trim(rest);
+    struct span selector = span_cut(&rest, ' ');
+    if (!dns_name_parse_host(&d, domain) || !dns_name_parse(&s, selector))
+        return complain(fault, "dkim.sign: \"%.*s\" has no domain and selector that can be names",
+                        SPAN_FMT(entry));
+    if (!span_copy(path, sizeof path, span_trim(rest)))
+        return complain(fault, "dkim.sign: \"%.*s\" has too long a file name", SPAN_FMT(entry));
+    TRY(proc_file_read(path, &key, fault));
+    TRY(try_key(entry, path, buf_span(&key), fault));
+    wr_span(out, dns_name_span(&d));
+    wr_span(out, dns_name_span(&s));
+    wr_span(out, buf_span(&key));
+    return RC(OK);
+}
+
+// Reserved at once, as proc_file_read() does.
+struct rc proc_signers_load(const struct conf *c, struct buf *out, struct conf_fault *fault)
+{
+    size_t count = conf_count(c, CONF_dkim_sign);
+    *out = BUF(IO_MESSAGE_MAX - 64);
+    TRY(buf_reserve(out, count ? IO_MESSAGE_MAX - 64 : 2));
+    wr_u16(out, (uint16_t)count);
+    for (size_t i = 0; i < count; i++)
+        TRY(load_signer(conf_item(c, CONF_dkim_sign, i), out, fault));
+    if (!rc_ok(buf_state(out)))
+        return complain(fault, "dkim.sign: these are more keys than %d MB can hold",
+                        IO_MESSAGE_MAX >> 20);
+    return RC(OK);
+}
