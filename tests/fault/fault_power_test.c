@@ -65,6 +65,7 @@ static void the_power_goes_at_any_moment(void **state)
     (void)state;
     long rounds = number_from("POWER_ROUNDS", ROUNDS), messages = 0;
     unsigned seed = (unsigned)number_from("POWER_SEED", 20261122);
+    print_message("# POWER_SEED=%u\n", seed);
     for (long round = 0; round < rounds; round++) {
         if (round % ROUNDS_A_STORE == 0) {
             messages += shared->next;
