@@ -4,7 +4,9 @@ MESON  := $(firstword $(wildcard /usr/bin/meson) meson)
 PYTHON := $(firstword $(wildcard /usr/bin/python3) python3)
 FORMAT := $(firstword $(wildcard /usr/bin/clang-format-14 /usr/bin/clang-format) clang-format)
 FUZZ_SECONDS ?= 60
-export MESON PYTHON FUZZ_SECONDS
+SOAK_KILLS   ?= 2000
+POWER_ROUNDS ?= 5000
+export MESON PYTHON FUZZ_SECONDS SOAK_KILLS
 
 .PHONY: all run test soak bench demo deps format clean install help
 .DEFAULT_GOAL := all
@@ -31,7 +33,7 @@ test: build-asan/build.ninja
 	@contrib/deps need build test
 	@tests/run
 
-soak: all build-fuzz/build.ninja
+soak: build-fuzz/build.ninja build-asan/build.ninja
 	@tests/soak
 
 bench: all
@@ -58,7 +60,7 @@ help:
 	@echo "make run      a server in the foreground, on 127.0.0.1:2525, with its files in ./run"
 	@echo "make test     all tests, under address and undefined-behaviour sanitizers"
 	@echo "make demo     deliveries in a small internet of its own"
-	@echo "make soak     the long stories, each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make soak     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS); SOAK_KILLS=$(SOAK_KILLS), POWER_ROUNDS=$(POWER_ROUNDS)"
 	@echo "make bench    measurements beside other servers"
 	@echo "make deps     installs what is needed (as root), or says how"
 	@echo "make format   layout; make install; make clean"

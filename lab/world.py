@@ -258,6 +258,9 @@ domain("mitm-plain.example", signing="none", transport="clear", requirement=("op
 domain("sts-enforce.example", signing="none", transport="sts", requirement=("sts",),
        host_=dict(is_a="postfix"), sts={"mode": "enforce"},
        why="Policy enforce lists the host, and its certificate is valid for its name.", rfc=("RFC 8461 §5",))
+domain("sts-short.example", signing="none", transport="sts", requirement=("sts",),
+       host_=dict(cert="short"), sts={"mode": "enforce"},
+       why="Its certificate is valid for ten days more: what comes later waits.", rfc=("RFC 8461 §4.2",))
 domain("sts-mismatch.example", signing="none", expect="defer", requirement=("unusable",),
        host_=dict(), sts={"mode": "enforce", "mx": ("mx.elsewhere.example",)},
        why="The MX host is not in the policy's list.", rfc=("RFC 8461 §4.1", "RFC 8461 §5"))

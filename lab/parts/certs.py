@@ -1,7 +1,7 @@
 """Certificates, good and bad, and the TLSA records that belong to them.
 
-`cert` of a host: ca, ca:NAME (valid for NAME), self, expired, wrong-name,
-cn-only, rsa1024 (self-signed), ta (chain with its own trust anchor),
+`cert` of a host: ca, ca:NAME (valid for NAME), self, short (for ten days), expired,
+wrong-name, cn-only, rsa1024 (self-signed), ta (chain with its own trust anchor),
 ta-unsent (the anchor is left out of the chain), ta-wrong-name.
 """
 import datetime
@@ -79,6 +79,7 @@ def _own_anchor(name, sent):
 KINDS = {
     "ca": lambda ca, name: ca.issue((name,)),
     "self": lambda ca, name: _self_signed(name),
+    "short": lambda ca, name: ca.issue((name,), days=(-2, 10)),
     "expired": lambda ca, name: ca.issue((name,), days=(-400, -35)),
     "wrong-name": lambda ca, name: ca.issue(("somebody-else.example",)),
     "cn-only": lambda ca, name: ca.issue((), cn=name),

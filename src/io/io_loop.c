@@ -41,7 +41,7 @@ struct io_loop {
     struct io_work *work, **work_end;
     struct late *spare;
     struct signal_watch *signals;
-    const volatile int64_t *moved; // GELEIT_CLOCK; NULL: not asked for
+    const volatile int64_t *moved; // GELEIT_CLOCK: { both, wall }; NULL: not asked for
     int64_t shift;
     struct mono now;
     bool waited; // the clock was not looked at since the loop began to wait
@@ -78,7 +78,8 @@ struct mono io_now(const struct io_loop *l)
 
 struct wall io_wall(const struct io_loop *l)
 {
-    return (struct wall){clock_us(CLOCK_REALTIME) + shifted(l)};
+    int64_t step = l->moved ? l->moved[1] : 0;
+    return (struct wall){clock_us(CLOCK_REALTIME) + shifted(l) + step};
 }
 
 void io_loop_shift(struct io_loop *l, int64_t us)
@@ -119,7 +120,7 @@ static const volatile int64_t *clock_map(const char *path)
     struct stat st;
     void *at = MAP_FAILED;
     if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(int64_t))
-        at = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
+        at = mmap(NULL, 2 * sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0); // 0 behind its end
     close(fd);
     return at == MAP_FAILED ? NULL : at;
 }

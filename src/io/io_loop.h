@@ -32,7 +32,8 @@ void io_work_cancel(struct io_loop *l, struct io_work *w);
 
 // Both clocks can be moved for tests: by io_loop_shift(), or from outside while a
 // role runs through the file that GELEIT_CLOCK names (8 bytes, native order, the
-// microseconds to add).
+// microseconds to add). 8 bytes more, if they are there, are added to the wall clock
+// alone: time that passes moves both clocks, somebody who sets the clock only one.
 struct mono io_now(const struct io_loop *l); // of this turn: cheap
 struct wall io_wall(const struct io_loop *l);
 void io_loop_shift(struct io_loop *l, int64_t us);

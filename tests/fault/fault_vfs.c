@@ -1,5 +1,6 @@
 #include "fault_vfs.h"
 
+#include "fault_power.h"
 #include "store_calls.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@ struct fault fault;
 
 static bool fails(void)
 {
+    power_step();
     fault.count++;
     return fault.at && (fault.for_ever ? fault.count >= fault.at : fault.count == fault.at);
 }
@@ -18,9 +20,15 @@ static bool fails(void)
 struct shim {
     sqlite3_file base;
     sqlite3_file *real;
+    int fd; // of our own, while power may fail: never closed, or SQLite's locks were gone
 };
 
 static sqlite3_vfs *system_vfs;
+
+static int fd_of(sqlite3_file *f)
+{
+    return ((struct shim *)(void *)f)->fd;
+}
 
 static sqlite3_file *real(sqlite3_file *f)
 {
@@ -40,20 +48,28 @@ static int shim_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 // A write that fails leaves half of itself behind.
 static int shim_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
-    if (!fails())
+    if (!fails()) {
+        power_write(fd_of(f), from, (size_t)n, at);
         return real(f)->pMethods->xWrite(real(f), from, n, at);
+    }
     real(f)->pMethods->xWrite(real(f), from, n / 2, at);
     return fault.full ? SQLITE_FULL : SQLITE_IOERR_WRITE;
 }
 
 static int shim_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
-    return fails() ? SQLITE_IOERR_TRUNCATE : real(f)->pMethods->xTruncate(real(f), size);
+    if (fails())
+        return SQLITE_IOERR_TRUNCATE;
+    power_truncate(fd_of(f), size);
+    return real(f)->pMethods->xTruncate(real(f), size);
 }
 
 static int shim_sync(sqlite3_file *f, int flags)
 {
-    return fails() ? SQLITE_IOERR_FSYNC : real(f)->pMethods->xSync(real(f), flags);
+    int code = fails() ? SQLITE_IOERR_FSYNC : real(f)->pMethods->xSync(real(f), flags);
+    if (code == SQLITE_OK)
+        power_synced(fd_of(f));
+    return code;
 }
 
 static int shim_size(sqlite3_file *f, sqlite3_int64 *size)
@@ -137,14 +153,19 @@ static int shim_open(sqlite3_vfs *v, const char *name, sqlite3_file *f, int flag
     (void)v;
     s->real = (sqlite3_file *)(void *)(s + 1);
     int code = system_vfs->xOpen(system_vfs, name, s->real, flags, out);
+    s->fd = power.at && name ? open(name, O_RDWR | O_CLOEXEC) : -1;
     s->base.pMethods = s->real->pMethods ? &methods : NULL;
     return code;
 }
 
 static ssize_t failing_pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
 {
-    if (!fails())
+    if (!fails()) {
+        off_t at = offset;
+        for (int i = 0; i < count; at += (off_t)pieces[i++].iov_len)
+            power_write(fd, pieces[i].iov_base, pieces[i].iov_len, at);
         return pwritev(fd, pieces, count, offset);
+    }
     if (pwritev(fd, pieces, 1, offset) < 0)
         return -1;
     errno = fault.full ? ENOSPC : EIO;
@@ -153,24 +174,35 @@ static ssize_t failing_pwritev(int fd, const struct iovec *pieces, int count, of
 
 static int failing_fdatasync(int fd)
 {
-    if (!fails())
-        return fdatasync(fd);
+    if (!fails()) {
+        int failed = fdatasync(fd);
+        if (!failed)
+            power_synced(fd);
+        return failed;
+    }
     errno = EIO;
     return -1;
 }
 
 static int failing_fsync(int fd)
 {
-    if (!fails())
-        return fsync(fd);
+    if (!fails()) {
+        int failed = fsync(fd);
+        if (!failed)
+            power_folder_synced(fd);
+        return failed;
+    }
     errno = EIO;
     return -1;
 }
 
 static int failing_fallocate(int fd, int mode, off_t offset, off_t length)
 {
-    if (!fails())
+    if (!fails()) {
+        if (mode & FALLOC_FL_PUNCH_HOLE)
+            power_zero(fd, offset, length);
         return fallocate(fd, mode, offset, length);
+    }
     errno = EOPNOTSUPP;
     return -1;
 }

@@ -240,9 +240,8 @@ class Load:
     before the answer to the final dot)."""
 
     def __init__(self, server, threads=4, sizes=(300, 300, 300, 9000, 300_000), limit=400, per_session=20,
-                 pace=0.0):
-        self.server, self.sizes, self.limit, self.per_session = server, sizes, limit, per_session
-        self.pace = pace  # seconds between two messages of a thread
+                 pause=0.0):
+        self.server, self.sizes, self.limit, self.per_session, self.pause = server, sizes, limit, per_session, pause
         self.accepted, self.unknown, self.refused = {}, {}, {}
         self.lock, self.number, self.over = threading.Lock(), 0, False
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
@@ -280,7 +279,7 @@ class Load:
                 if not one:
                     return
                 self._send(talk, *one)
-                time.sleep(self.pace)
+                time.sleep(self.pause)
 
     def _run(self):
         while not self.over and self.number < self.limit:

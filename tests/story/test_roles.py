@@ -96,21 +96,65 @@ def test_all_roles_are_killed_but_the_master(start):
     assert server.process.poll() is None
 
 
-@pytest.mark.soak
-def test_two_thousand_kills(start):
-    """Whoever, whenever, as often as the master starts them again: 2000 times, or
-    for SOAK_SECONDS."""
-    server, sink, load = start(load=False)
-    load = alone.Load(server, limit=10**6, sizes=(300,) * 19 + (300_000,), pace=0.4)
-    kills, end = 0, time.monotonic() + float(os.environ.get("SOAK_SECONDS", 1200))
-    while kills < 2000 and time.monotonic() < end:
-        victims = alone.role_pids(server, random.choice(alone.ROLES))
-        if victims:  # else it pauses, after several deaths in a row
-            alone.kill([random.choice(victims)])
-            kills += 1
+# ---- the marathon -----------------------------------------------------------
+STRETCH = 50  # kills, then everything is counted
+MARATHON_SIZES = (300,) * 9 + (9000,) * 4 + (70_000, 300_000)
+
+
+def one_role(server):
+    """A random process of a random role; None: it pauses after several deaths in a row."""
+    role = random.choice(alone.ROLES)
+    victims = alone.role_pids(server, role)
+    if not victims:
+        return None
+    alone.kill([random.choice(victims)], signal.SIGKILL)
+    return role
+
+
+def every_role(server):
+    alone.kill(alone.role_pids(server))
+    return "every role"
+
+
+def everything(server):
+    server.kill()
+    server.start(30)
+    return "everything"
+
+
+def stretch(server, sink, kills, tally):
+    """Kills under load; then all that was accepted must have come, whole."""
+    load = alone.Load(server, limit=10**6, sizes=MARATHON_SIZES, pause=0.05)
+    done, copies = {}, 0
+    while sum(done.values()) < kills:
+        how = random.choices((one_role, every_role, everything), (46, 2, 2))[0]
+        killed = how(server)
+        if killed:
+            done[killed] = done.get(killed, 0) + 1
         time.sleep(random.random() * 0.3)
     load.stop(60)
-    more = alone.check(load, sink)
-    print(f"{kills} kills, {len(load.accepted)} messages accepted, {len(load.refused)} refused, "
-          f"{len(load.unknown)} unknown, {len(more)} came more than once")
-    assert alone.emptied(server, 120)
+    copies = alone.check(load, sink)
+    assert alone.emptied(server, 120), "the queue does not run empty"
+    if not set(done) & {"sender", "store", "every role", "everything"}:
+        assert not copies, f"nobody who died may cause a second copy: {copies}"
+    for name, n in done.items():
+        tally[name] = tally.get(name, 0) + n
+    for name, n in (("accepted", len(load.accepted)), ("unanswered", len(load.unknown)),
+                    ("refused", len(load.refused)), ("came twice", len(copies))):
+        tally[name] = tally.get(name, 0) + n
+    with sink.lock:
+        sink.got.clear()
+        sink.ended.clear()
+
+
+@pytest.mark.soak
+def test_a_marathon_of_kills(start, capsys):
+    """SOAK_KILLS times, whoever, whenever; now and then all at once."""
+    kills = int(os.environ.get("SOAK_KILLS", "2000"))
+    server, sink, _ = start(load=False)
+    tally, began, done = {}, time.monotonic(), 0
+    while done < kills:
+        stretch(server, sink, min(STRETCH, kills - done), tally)
+        done += min(STRETCH, kills - done)
+        with capsys.disabled():
+            print(f"\n{done} kills in {time.monotonic() - began:.0f} s:", ", ".join(f"{k} {v}" for k, v in tally.items()))

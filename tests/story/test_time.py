@@ -1,0 +1,220 @@
+"""Days in seconds: retries until a message's life ends, policies and certificates
+that expire, a clock that somebody sets. The roles share a clock that the test moves."""
+import contextlib
+import os
+import sqlite3
+import time
+
+import pytest
+
+import alone
+import lab as lab_
+from alone import letter
+from test_bounces import notices
+from test_patience import HOST_DOWN, NO_RECORD, Zone, own_lab  # noqa: F401 (a fixture)
+from virtual import DAY, HOUR, Clock
+
+SOON = 5  # seconds of real time
+REST = 0.15  # until no role waits for another: to it a jump would be a peer that says nothing for hours
+DEFAULTS = {"queue.retry_first": "5m", "queue.retry_longest": "4h", "queue.lifetime": "5d"}
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    return Clock(tmp_path / "clock", monkeypatch)
+
+
+@pytest.fixture
+def start(here, program, request, clock):  # noqa: F811 (the clock is there before the server)
+    made = []
+
+    def make(sinks, **more):
+        """`sinks` by domain; "*" is for the rest."""
+        conf = alone.options(None, **{"send.routes": [f"{d} [127.0.0.1]:{s.port}" for d, s in sinks.items()],
+                                      **DEFAULTS, **more})
+        server = lab_.Geleit(here, program, f"{request.node.name}-{len(made)}", options=conf)
+        made.append((server, sinks))
+        return server.start()
+    yield make
+    for server, sinks in made:
+        server.stop()
+        for s in sinks.values():
+            s.close()
+        print(server.log_end())
+
+
+def due(server, domain):
+    """When (s since 1970) something is tried next for the domain; None: nothing waits."""
+    with contextlib.closing(sqlite3.connect(f"file:{server.store}/queue.db?mode=ro", uri=True, timeout=5)) as db:
+        us = db.execute("SELECT min(due) FROM recipient WHERE domain = ? AND state = 0", (domain,)).fetchone()[0]
+    return us and us / 1e6
+
+
+def tried(server, domain, more_than, patience=SOON):
+    """The attempts for the domain, once there are more than so many."""
+    found = []
+
+    def look():
+        found[:] = [a for a in server.history() if a["domain"] == domain]
+        return len(found) > more_than
+    assert lab_.until(look, patience, 0.02), f"no attempt after {more_than}"
+    return found
+
+
+def test_retries_over_days_end_in_a_bounce(start, clock):
+    refusing, other = alone.Sink(reply={"rcpt": "451 4.3.0 not now"}), alone.Sink()
+    server = start({"b.example": refusing, "*": other})
+    began = time.time()
+    server.submit(letter("days"), ["bob@b.example"])
+    tried(server, "b.example", 0)
+    gaps, count = [], 1
+    while True:
+        now = time.time() + clock.ahead()
+        assert lab_.until(lambda: (due(server, "b.example") or 0) > now, SOON, 0.01)
+        gap = due(server, "b.example") - now
+        gaps.append(gap)
+        time.sleep(REST)
+        clock.move(gap - 2)  # not yet
+        if count < 4:
+            time.sleep(0.3)
+        assert len(tried(server, "b.example", count - 1)) == count
+        clock.move(2.2)
+        tried(server, "b.example", count)
+        count += 1
+        if due(server, "b.example") is None:
+            break
+        assert count < 100
+    lived = time.time() + clock.ahead() - began
+    assert abs(lived - 5 * DAY) < 120, "the last attempt is at the end of the message's life"
+    wanted = 300
+    for gap in gaps[:-1]:  # up to a quarter is added, so that not all come at once
+        assert wanted - 2 <= gap <= wanted * 1.25 + 2, gaps
+        wanted = min(wanted * 2, 4 * HOUR)
+    assert gaps[-1] <= 5 * HOUR
+    assert 5 * DAY / (5 * HOUR) <= count <= 5 * DAY / (4 * HOUR) + 8
+    assert lab_.until(lambda: notices(other), SOON)
+    notice, = notices(other)
+    assert notice.recipients["bob@b.example"]["Status"].startswith("4.")
+    assert alone.emptied(server, SOON)
+    assert not refusing.got and len(other.got) == 1
+    assert time.time() - began < 60
+    print(f"{count} attempts in {lived / DAY:.1f} days, {time.time() - began:.1f} s")
+
+
+def test_an_hour_of_nothing_is_made_up_for(start, clock):
+    """A machine that slept: what came due meanwhile goes at once, each once."""
+    sink = alone.Sink(reply={"rcpt": "451 4.3.0 not now"})
+    server = start({"*": sink})
+    for i in range(30):
+        server.submit(letter(f"h{i}", 300 if i % 5 else 300_000), [f"bob@b{i % 3}.example"])
+    assert lab_.until(lambda: len(server.history()) >= 30 or all(due(server, f"b{i}.example") for i in range(3)), SOON)
+    time.sleep(0.5)
+    sink.host.odd = {}
+    clock.move(HOUR)
+    assert alone.emptied(server, 2 * SOON)
+    assert sink.count() == {f"h{i}": 1 for i in range(30)}
+    assert not alone.log_lines(server, "role-died")
+
+
+@pytest.mark.parametrize("by", [HOUR, -DAY], ids=["an-hour-forward", "a-day-back"])
+def test_the_clock_is_set_under_load(start, clock, by):
+    """Nothing twice, nothing lost, nothing stuck."""
+    sink = alone.Sink()
+    server = start({"*": sink}, **{"smtp.receivers": 2, "send.processes": 2})
+    load = alone.Load(server, threads=3)
+    assert load.sent(40)
+    clock.step(by)
+    assert load.sent(120), "no mail is taken after the step"
+    load.stop()
+    more = alone.check(load, sink)
+    assert not more and not load.refused and not load.unknown
+    assert alone.emptied(server, 2 * SOON)
+    assert not alone.log_lines(server, "role-died")
+
+
+@pytest.mark.parametrize("by", [HOUR, -DAY], ids=["an-hour-forward", "a-day-back"])
+def test_what_waits_survives_a_step(start, clock, by):
+    """A deferred message goes when its time has come by the clock that is, and new
+    mail to the same domain does not wait for it."""
+    sink = alone.Sink(reply={"rcpt": "451 4.3.0 not now"})
+    server = start({"*": sink})
+    server.submit(letter("old"), ["bob@b.example"])
+    tried(server, "b.example", 0)
+    assert lab_.until(lambda: due(server, "b.example") > time.time() + 200, SOON)
+    sink.host.odd = {}
+    clock.step(by)
+    time.sleep(0.2)
+    server.submit(letter("new"), ["bob@b.example"])
+    assert lab_.until(lambda: sink.named("new"), SOON), "new mail is stuck behind the step"
+    clock.move(7 * 60)
+    if by < 0 and not lab_.until(lambda: sink.named("old"), 1):
+        clock.move(-by)  # it says a time, and that time comes
+    assert lab_.until(lambda: sink.named("old"), 2 * SOON), "what was deferred is stuck"
+    assert alone.emptied(server, SOON)
+    assert sink.count() == {"old": 1, "new": 1}
+
+
+# ---- policies and certificates ----------------------------------------------
+def sent(server, domain, name):
+    """The attempt that comes of a message."""
+    before = len([a for a in server.history() if a["domain"] == domain])
+    server.submit(letter(name), [f"{name}@{domain}"])
+    return tried(server, domain, before, 20)[before]
+
+
+def asked(own, domain):
+    """How often the policy was fetched."""
+    path = own.state + "/log/nginx-access.log"
+    if not os.path.exists(path):
+        return 0
+    with open(path, encoding="utf-8") as f:
+        return len([line for line in f if ".well-known/mta-sts.txt" in line])
+
+
+def test_a_policy_is_refreshed_and_ends(own_lab, program, clock):  # noqa: F811
+    """max_age is a day."""
+    domain = "sts-enforce.example"
+    zone = Zone(own_lab, domain)
+    with lab_.Geleit(own_lab, program, "policy-age") as server:
+        try:
+            first = sent(server, domain, "first")
+            assert first["decision"] == "delivered" and first["plan"]["mta_sts"]["source"] == "fetched"
+            fetched = asked(own_lab, domain)
+            clock.move(20 * HOUR)  # in the background, with no mail
+            assert lab_.until(lambda: asked(own_lab, domain) > fetched, 15), "it is not refreshed before it expires"
+            time.sleep(0.5)
+            zone.change(HOST_DOWN, NO_RECORD)
+            alone.kill(alone.role_pids(server, "resolver"))  # the cache of its library knows real time only
+            clock.move(20 * HOUR)  # 40 since the first, 20 since the refresh
+            still = sent(server, domain, "still")
+            assert still["decision"] == "delivered"
+            sts = still["plan"]["mta_sts"]
+            assert sts["state"] == "enforce" and sts["source"] in ("cache", "last-good"), sts
+            assert still["plan"]["hosts"][0]["requirement"] == "sts"
+            clock.move(5 * HOUR)
+            over = sent(server, domain, "over")
+            sts = over["plan"]["mta_sts"]
+            assert sts["state"] != "enforce", sts
+            assert over["plan"]["hosts"][0]["requirement"] == "opportunistic"
+            assert over["decision"] == "delivered"
+            print(sts)
+        finally:
+            zone.change()
+            print(server.log_end())
+
+
+def test_a_certificate_expires(own_lab, program, clock):  # noqa: F811
+    """Under MTA-STS the message waits, and says why."""
+    domain = "sts-short.example"
+    with lab_.Geleit(own_lab, program, "certificate-age") as server:
+        first = sent(server, domain, "valid")
+        assert first["decision"] == "delivered", first["reason"]
+        clock.move(11 * DAY)
+        over = sent(server, domain, "expired")
+        assert over["decision"] == "deferred"
+        assert over["plan"]["mta_sts"]["state"] == "enforce"
+        assert "expired" in str(over["sessions"]) + str(over["reason"]), over
+        print(over["reason"], over["sessions"])
+        assert not [m for m in own_lab.captured() if f"expired@{domain}" in m["rcpt_to"]]
+        clock.move(-11 * DAY)
+        print(server.log_end())
