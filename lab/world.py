@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 ROOT_SERVER, TLD_SERVER, ZONE_SERVER = "127.0.0.1", "127.0.0.3", "127.0.0.4"
 SILENT_SERVER, RESOLVER = "127.0.0.5", "127.0.0.53"
-POLICY_WEB, POLICY_STALL, POLICY_REFUSED = "127.0.44.1", "127.0.44.2", "127.0.44.3"
+POLICY_WEB, POLICY_STALL, POLICY_REFUSED, POLICY_TRICKLE = "127.0.44.1", "127.0.44.2", "127.0.44.3", "127.0.44.4"
 CAPTURE = "127.0.24.1"  # Postfix and Geleit hand over here; one port a host
 SENDER_DOMAIN = "geleit-lab.example"
 SENDER_HOST = "relay.geleit-lab.example"
@@ -203,6 +203,9 @@ domain("unsigned-servfail.example", signing="none", transport="tls", requirement
        host_=dict(cert="self"), records=("_tcp.mx IN NS ns.zones.geleit-lab.example.",),
        why="An unsigned zone that answers TLSA with SERVFAIL: TLSA must not even be asked below insecure names.",
        rfc=("RFC 7672 §2.1.2", "RFC 7672 §2.2.2"))
+zone("silent.example", server="silent")
+domain("silent.example", expect="defer", host_=dict(dns=False),
+       why="Nobody answers for the domain at all.", rfc=("RFC 5321 §5.1",))
 domain("nullmx.example", signing="nsec", mx=((0, "."),), expect="fail",
        why="Null MX: the domain says it takes no mail.", rfc=("RFC 7505 §3", "RFC 5321 §5.1"))
 domain("gone.example", mx=((10, "mx.gone.example"),), expect="fail",
@@ -277,6 +280,7 @@ for _word, _sts, _why in (
         ("name", {"web": "wrong-name"}, "The policy host's certificate is another's."),
         ("html", {"web": "html"}, "The policy comes as text/html."),
         ("big", {"web": "big"}, "The policy is far larger than anyone must read."),
+        ("trickle", {"web": "trickle"}, "The policy host sends its policy byte by byte."),
         ("stall", {"web": "stall"}, "The policy host accepts and says nothing."),
         ("refused", {"web": "refused"}, "Nobody listens at the policy host."),
         ("nomx", {"mx": ("",)}, "The policy enforces and lists no mx: it is invalid."),

@@ -9,6 +9,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import world  # noqa: E402
@@ -22,6 +23,24 @@ def listener(address, port, backlog=128, kind=socket.SOCK_STREAM):
     if kind == socket.SOCK_STREAM:
         s.listen(backlog)
     return s
+
+
+class Trickle:
+    """A policy host that never gets to the end: a byte now and then."""
+
+    def __init__(self, state):
+        self.stem = os.path.join(state, "nginx", "mta-sts.sts-web-trickle.example")
+
+    def serve(self, sock, _, __):
+        try:
+            with smtp_server.server_context(self.stem).wrap_socket(sock, server_side=True) as s:
+                s.recv(65536)
+                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6000\r\n\r\nversion: STSv1\r\n")
+                for _ in range(6000):
+                    s.sendall(b"x")
+                    time.sleep(0.2)
+        except OSError:
+            pass
 
 
 class Neighbours:
@@ -38,6 +57,7 @@ class Neighbours:
         for number, host in enumerate(world.hosts_present(geleit)):
             getattr(self, "add_" + host.is_a)(host, number)
         self.add_silence()
+        self.accept(world.POLICY_TRICKLE, 443, Trickle(state).serve, None)
 
     def accept(self, address, port, serve, host):
         s = listener(address, port)

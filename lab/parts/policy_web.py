@@ -2,7 +2,7 @@
 
 `sts` of a domain: mode; mx (names, default: the domain's MX hosts); eol;
 extra (further lines); txt (how many _mta-sts records); web: 404, redirect,
-html, big, self, wrong-name, stall, refused.
+html, big, self, wrong-name, stall, refused, trickle (neighbours.py).
 """
 import os
 
@@ -69,6 +69,8 @@ def build(state, ca):
             f.write(policy(d))
         cert = os.path.join(own, name)
         certs.make(ca, web if web in ("self", "wrong-name") else "ca", name).write(cert)
+        if web == "trickle":
+            continue
         what = ANSWERS.get(web, ANSWERS[None]).format(root=root)
         text += SERVER.format(address=world.POLICY_WEB, name=name, cert=cert, what=what)
     path = os.path.join(own, "nginx.conf")

@@ -12,7 +12,7 @@ from parts import certs
 NAMESERVERS = {"zones": ("ns.zones", world.ZONE_SERVER), "servfail": ("ns.zones", world.ZONE_SERVER),
                "silent": ("ns.silent", world.SILENT_SERVER)}
 DELEGATED_HERE = world.SENDER_DOMAIN  # the zone that holds the name servers' names
-POLICY_ADDRESS = {"stall": world.POLICY_STALL, "refused": world.POLICY_REFUSED}
+POLICY_ADDRESS = {"stall": world.POLICY_STALL, "refused": world.POLICY_REFUSED, "trickle": world.POLICY_TRICKLE}
 
 
 def _soa(ns):
@@ -124,15 +124,15 @@ class Zones:
             jobs = [pool.submit(self._sign, n + ".", n, world.ZONES[n].signing) for n in leaves
                     if world.ZONES[n].signing != "none"]
             ds = [line for j in jobs for line in j.result()[0]]
-        self._tld(leaves, ds)
+        self._tld(world.ZONES, ds)
         failing = [n for n, z in world.ZONES.items() if z.server == "servfail"]
         return {world.ROOT_SERVER: {".": "root.signed"}, world.TLD_SERVER: {"example": "example.signed"},
                 world.ZONE_SERVER: {**{n: n + ".signed" for n in leaves},
                                     **{n: "no-such-file" for n in failing}}}
 
-    def _tld(self, leaves, ds):
+    def _tld(self, names, ds):
         lines = _soa("ns.example.") + [f"ns.example. IN A {world.TLD_SERVER}"]
-        for n in leaves:
+        for n in names:
             if n.count(".") == 1:
                 lines.append(f"{n}. IN NS {_server_name(world.ZONES[n])}")
         lines += sorted({f"{ns}.{DELEGATED_HERE}. IN A {a}" for ns, a in NAMESERVERS.values()})  # glue

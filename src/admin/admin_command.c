@@ -14,12 +14,19 @@ static const struct admin_flag explain_flags[] = {
     {"--requiretls", NULL, "as for a message sent with REQUIRETLS (RFC 8689)"},
     {"--tls-required-no", NULL, "as for a message with the field TLS-Required: No"},
 };
+static const struct admin_flag queue_flags[] = {
+    {"--yes", NULL, "delete without asking"},
+};
 
 const struct admin_command admin_commands[] = {
     {"serve", "", 0, 0, "the mail server: receive, decide, queue, deliver; stays in the foreground",
      false, serve_flags, 2, admin_serve},
     {"explain", "ADDRESS", 1, 1, "the decision that would be made now for this recipient, and why",
      true, explain_flags, 3, admin_explain},
+    {"queue", "list | show ID | retry ID... | hold ID... | release ID... | delete ID...", 1, 1000,
+     "what waits to be delivered, why, and what happened to it", true, queue_flags, 1, admin_queue},
+    {"policy", "list | show DOMAIN | refresh DOMAIN", 1, 2, "cached MTA-STS policies", true, NULL,
+     0, admin_policy},
     {"config", "", 0, 0, "check the configuration, print it with defaults", true, NULL, 0,
      admin_config},
     {"help", "[COMMAND]", 0, 1, "this list, or what one command takes", false, NULL, 0, admin_help},

@@ -60,6 +60,8 @@ enum { ADMIN_NO_FILE, ADMIN_GIVEN_FILE, ADMIN_DEFAULT_FILE };
 int admin_conf_source(const struct admin_call *call, struct proc_master_conf *mc);
 
 int admin_explain(const struct admin_call *call);
+int admin_queue(const struct admin_call *call);
+int admin_policy(const struct admin_call *call);
 int admin_serve(const struct admin_call *call);
 int admin_config(const struct admin_call *call);
 int admin_help(const struct admin_call *call);

@@ -86,6 +86,10 @@ struct dns_verdict {
 void dns_answer_read(struct dns_answer *out, const struct dns_question *q,
                      const struct dns_verdict *v, struct arena *a);
 
+// Whether the packet's answer section has a record of this type (also of those that
+// have no place in enum dns_type). False for a packet that does not parse.
+bool dns_packet_holds(struct span packet, unsigned type);
+
 // One byte form, for messages between processes. Unpacking checks everything
 // again and copies into `a`; false for what is no answer, and if `a` is full.
 void dns_answer_pack(struct buf *b, const struct dns_answer *answer);

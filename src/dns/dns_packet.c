@@ -165,3 +165,13 @@ bool dns_record_read(struct dns_record *out, struct span message, const struct d
     *full = d.full;
     return read;
 }
+
+bool dns_packet_holds(struct span packet, unsigned type)
+{
+    struct dns_rows rows = dns_rows_begin(packet);
+    struct dns_row row;
+    bool found = false;
+    while (dns_rows_next(&rows, &row))
+        found = found || row.type == type;
+    return found && !rows.bad;
+}

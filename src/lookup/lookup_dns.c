@@ -260,7 +260,9 @@ static const char *set_up(struct ub_ctx *ctx, const struct lookup_dns_conf *conf
     bool private = conf->forward_count > 0 || conf->root_hints.len > 0;
     ub_ctx_debugout(ctx, NULL); // what it has to say comes with its answers
     const char *why = set_options(ctx, private);
-    if (!why)
+    if (!why && conf->raw && ub_ctx_set_option(ctx, "module-config:", "iterator"))
+        why = "the resolver library does not know an option that is needed";
+    if (!why && !conf->raw)
         why = set_anchor(ctx, conf->trust_anchor);
     if (!why)
         why = set_hints(ctx, conf->root_hints);

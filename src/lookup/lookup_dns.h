@@ -11,6 +11,7 @@ struct lookup_dns_conf {
     size_t forward_count;
     int64_t timeout_us;   // for a question: then INDETERMINATE
     unsigned outstanding; // ceiling of questions under way
+    bool raw;             // nothing is validated, no anchor is needed: for a self-test
 };
 
 // Files are read here, and never again. The library's thread starts with the

@@ -63,6 +63,15 @@ void control_refuse(struct control_job *j, enum control_result result, const cha
 
 static void (*const verbs[CONTROL_VERBS])(struct control_job *j) = {
     [CONTROL_EXPLAIN] = control_explain,
+    [CONTROL_QUEUE_LIST] = control_queue_list,
+    [CONTROL_QUEUE_SHOW] = control_queue_show,
+    [CONTROL_QUEUE_RETRY] = control_queue_change,
+    [CONTROL_QUEUE_HOLD] = control_queue_change,
+    [CONTROL_QUEUE_RELEASE] = control_queue_change,
+    [CONTROL_QUEUE_DELETE] = control_queue_change,
+    [CONTROL_POLICY_LIST] = control_policy_list,
+    [CONTROL_POLICY_SHOW] = control_policy_show,
+    [CONTROL_POLICY_REFRESH] = control_policy_refresh,
 };
 
 static bool request(void *arg, struct io_message *m)
@@ -85,8 +94,6 @@ static bool request(void *arg, struct io_message *m)
     j->request.section = arena_dup(&j->arena, q.section);
     if (!j->request.word.at || !j->request.section.at)
         control_refuse(j, CONTROL_WRONG, "the request is too large");
-    else if (!verbs[q.verb])
-        control_refuse(j, CONTROL_WRONG, "this server does not know how");
     else
         verbs[q.verb](j);
     return true;

@@ -50,3 +50,9 @@ struct control {
 
 // The verbs.
 void control_explain(struct control_job *j);
+void control_queue_list(struct control_job *j);
+void control_queue_show(struct control_job *j);
+void control_queue_change(struct control_job *j);
+void control_policy_list(struct control_job *j);
+void control_policy_show(struct control_job *j);
+void control_policy_refresh(struct control_job *j);

@@ -44,6 +44,8 @@ static void end(struct probe *p)
     e.probes = probes;
     if (!p->good)
         e.decision = trust_walk_end(&p->walk, &e.status);
+    if (p->why.len && !span_ends(buf_span(&p->why), SPAN(".")))
+        buf_putc(&p->why, '.');
     e.reason = buf_span(p->good ? &p->reason : &p->why);
     p->done(p->arg, &e);
     free(probes);

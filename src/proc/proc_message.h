@@ -23,10 +23,12 @@ enum proc_message {
     MSG_DRAINED = 22,
 
     // receiver -> store
-    MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment; fd
+    MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment, u64 first id of messages to be put
+                      //   in it, u32 how many (own_file: none); fd
     MSG_SEGMENT_IS,
-    MSG_COMMIT = 32, // envelope, [u64 replaced recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce
-                     // that is not owed any more). A file of its own is sealed with its message
+    MSG_COMMIT = 32, // envelope (with an id that came with a segment, or 0), [u64 replaced
+                     // recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce that is not owed any more).
+                     // A file of its own is sealed with its message
     MSG_COMMITTED,
     MSG_SEAL = 34, // u32 segment: no more will be appended
     // receiver, sender -> store
@@ -60,9 +62,21 @@ enum proc_message {
     // sender, control, fetcher -> resolver
     MSG_DNS = 80, // dns_question_pack -> dns_answer_pack
     MSG_DNS_IS,
+    MSG_SELF_TEST = 94, // control ->: (empty) -> u8 self_test_is
+    MSG_SELF_TEST_IS,
     // sender, control -> fetcher
     MSG_FETCH = 82, // span domain, span id of its record -> trust_fetched_pack
     MSG_FETCHED,
+
+    // control -> store; JSON as `geleit queue --json` prints it
+    MSG_QUEUE_LIST = 84, // u64 those behind it -> u8 rc, u64 next (0: all), span JSON array
+    MSG_QUEUE_LISTED,
+    MSG_QUEUE_SHOW = 86, // u64 message -> u8 rc, span JSON
+    MSG_QUEUE_SHOWN,
+    MSG_QUEUE_CHANGE = 88, // u64 message, u8 store_change -> u8 rc, u64 recipients
+    MSG_QUEUE_CHANGED,
+    MSG_POLICY_LIST = 92, // span those behind it -> u8 rc, span next (empty: all),
+    MSG_POLICY_LISTED,    //   [span domain, span value]
 
     // the command line -> control, at the local door (proc_control_request.h)
     MSG_CONTROL = 90, // control_request -> control_answer

@@ -39,9 +39,7 @@ uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
                          void *arg);
 void receiver_segments_renew(struct receiver *r);
 bool receiver_can_store(const struct receiver *r); // a segment is at hand
-// For what is written before the store has given the message its id (Received,
-// Message-ID): by time, unique.
-uint64_t receiver_new_id(struct receiver *r);
+uint64_t receiver_new_id(struct receiver *r);      // of a message, by the store; 0: none is left
 void receiver_id_text(char text[static 17], uint64_t id);
 
 struct receiver {
@@ -58,11 +56,11 @@ struct receiver {
         int fd; // -1: none
         uint64_t end;
         bool asked;
-    } current, spare; // spare: an empty file for the next large message
+        uint64_t next_id, last_id; // for messages; none where next is not below last
+    } current, spare;              // spare: an empty file for the next large message
     struct receiver_body *waiting;
     struct bounce *bounces;
     struct io_timer retry;
-    uint64_t last_id;
 };
 
 // proc_receiver_session.c

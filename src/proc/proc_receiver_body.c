@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { IDS_LEAST = 65536 }; // for what comes until the next segment is there
 #define COMMIT_PATIENCE SECONDS(60)
 
 void receiver_body_start(struct receiver_body *b, struct receiver *r, void (*ready)(void *),
@@ -114,7 +115,7 @@ static void seal(struct receiver *r, uint32_t segment)
 }
 
 // The old one is sealed only now: what was appended to it went to the store before.
-static void change_current(struct receiver *r, uint32_t id, int fd)
+static void change_current(struct receiver *r, uint32_t id, int fd, uint64_t first, uint32_t ids)
 {
     if (r->current.fd >= 0) {
         seal(r, r->current.id);
@@ -123,17 +124,22 @@ static void change_current(struct receiver *r, uint32_t id, int fd)
     r->current.id = id;
     r->current.fd = fd;
     r->current.end = 0;
+    r->current.next_id = first;
+    r->current.last_id = first + ids;
 }
 
 static bool segment_came(struct receiver *r, bool own_file, struct io_message *m)
 {
     struct rc rc = RC(UNAVAILABLE);
-    uint32_t id = 0;
+    uint32_t id = 0, ids = 0;
+    uint64_t first = 0;
     bool fine = true;
     if (m) {
         struct rd rd = RD(m->payload);
         rc.code = (enum rc_code)rd_enum(&rd, RC_COUNT);
         id = rd_u32(&rd);
+        first = rd_u64(&rd);
+        ids = rd_u32(&rd);
         fine = m->kind == MSG_SEGMENT_IS && rd_end(&rd) && (m->fd >= 0) == rc_ok(rc);
         if (!fine)
             rc = RC(UNAVAILABLE);
@@ -147,7 +153,7 @@ static bool segment_came(struct receiver *r, bool own_file, struct io_message *m
             r->spare.id = id;
             r->spare.fd = m->fd;
         } else {
-            change_current(r, id, m->fd);
+            change_current(r, id, m->fd, first, ids);
         }
         m->fd = -1;
     } else {
@@ -183,10 +189,16 @@ static void ask_segment(struct receiver *r, bool own_file)
              own_file ? spare_came : current_came, r);
 }
 
+static bool current_full(const struct receiver *r)
+{
+    return r->current.end >= STORE_SEGMENT_MAX ||
+           r->current.last_id - r->current.next_id <= IDS_LEAST;
+}
+
 static void want_segments(struct receiver *r)
 {
     // A full one is written to until its successor is there.
-    if ((r->current.fd < 0 || r->current.end >= STORE_SEGMENT_MAX) && !r->current.asked) {
+    if ((r->current.fd < 0 || current_full(r)) && !r->current.asked) {
         r->current.asked = true;
         ask_segment(r, false);
     }
@@ -204,7 +216,7 @@ void receiver_segments_renew(struct receiver *r)
     if (r->spare.fd >= 0)
         close(r->spare.fd);
     r->current.fd = r->spare.fd = -1;
-    r->current.end = 0;
+    r->current.end = r->current.next_id = r->current.last_id = 0;
     want_segments(r);
 }
 
@@ -268,19 +280,15 @@ uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
         wr_u64(&b, replaces[i]);
     uint32_t ticket = proc_ask(r->proc, PROC_STORE, 0, MSG_COMMIT, buf_span(&b), COMMIT_PATIENCE,
                                commit_answered, c);
-    if (r->current.end >= STORE_SEGMENT_MAX)
+    if (current_full(r))
         want_segments(r);
     return ticket;
 }
 
 uint64_t receiver_new_id(struct receiver *r)
 {
-    // Microseconds, then which receiver: unique in a store, rising in time.
-    uint64_t id = (uint64_t)io_wall(r->proc->loop).us << 8 | (r->proc->index & 0xff);
-    if (id <= r->last_id)
-        id = r->last_id + 256;
-    r->last_id = id;
-    return id;
+    bool any = r->current.fd >= 0 && r->current.next_id < r->current.last_id;
+    return any ? r->current.next_id++ : 0;
 }
 
 void receiver_id_text(char text[static 17], uint64_t id)

@@ -72,7 +72,9 @@ static void put_notice(struct buf *out, struct bounce *b, const struct store_env
     struct receiver *r = b->receiver;
     struct mail_dsn_recipient *to = mem_new(failed->count * sizeof *to);
     CLEANUP(buf_free) struct buf message_id = BUF(512);
-    buf_printf(&message_id, "%llx.bounce@%.*s", (unsigned long long)id, SPAN_FMT(r->smtp.hostname));
+    // The time as well: a store made anew counts from the beginning.
+    buf_printf(&message_id, "%llx.%llx.bounce@%.*s", (unsigned long long)id,
+               (unsigned long long)io_wall(r->proc->loop).us, SPAN_FMT(r->smtp.hostname));
     for (size_t i = 0; i < failed->count; i++) {
         const struct store_recipient *f = &failed->recipients[i];
         to[i] = (struct mail_dsn_recipient){.address = f->address,
@@ -131,7 +133,7 @@ static void write_notice(struct bounce *b, const struct store_envelope *failed, 
     body.memory.max = NOTICE_MAX;
     buf_put(&body.memory, buf_span(&notice));
     body.failed = buf_state(&notice);
-    struct rc rc = receiver_body_end(&body, &range);
+    struct rc rc = id ? receiver_body_end(&body, &range) : RC(UNAVAILABLE);
     receiver_body_forget(&body);
     if (rc_ok(rc))
         commit_notice(b, failed, id, &range);

@@ -270,7 +270,7 @@ static void commit(struct session *s)
     if (goes_in_circles(s)) {
         answer(s, 554, "5.4.6", SPAN("too many Received fields: this message goes in circles"));
     } else {
-        struct rc rc = receiver_body_end(&s->body, &e.body);
+        struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
         if (rc_ok(rc))
             send_to_store(s, &e);
         else

@@ -3,6 +3,7 @@
 #include "dns_answer.h"
 #include "lookup_dns.h"
 #include "proc_asker.h"
+#include "proc_self_test.h"
 
 #include "base_log.h"
 
@@ -20,6 +21,7 @@ struct question {
 struct resolver {
     struct lookup_dns *dns;
     struct question *open;
+    struct self_test *test;
 };
 
 static void answered(void *arg, const struct dns_verdict *v)
@@ -41,8 +43,28 @@ static void answered(void *arg, const struct dns_verdict *v)
     free(q);
 }
 
+static void tested(void *arg, enum self_test_is is)
+{
+    struct proc_asker *asker = arg;
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_u8(&b, (uint8_t)is);
+    proc_reply(asker, MSG_SELF_TEST_IS, buf_span(&b), -1);
+    free(asker);
+}
+
+static bool got_self_test(struct proc_peer *peer, const struct io_message *m)
+{
+    const struct resolver *resolver = peer->proc->data;
+    struct proc_asker *asker = mem_new(sizeof *asker);
+    *asker = proc_asker_of(peer, m);
+    self_test_ask(resolver->test, tested, asker);
+    return true;
+}
+
 static bool got(struct proc_peer *peer, struct io_message *m)
 {
+    if (m->kind == MSG_SELF_TEST)
+        return peer->kind == PROC_CONTROL && m->payload.len == 0 && got_self_test(peer, m);
     struct rd r = RD(m->payload);
     struct question *q = mem_new(sizeof *q);
     q->asker = proc_asker_of(peer, m);
@@ -61,7 +83,7 @@ static bool got(struct proc_peer *peer, struct io_message *m)
 
 static void start(struct proc *p)
 {
-    struct span forward[16];
+    static struct span forward[16]; // the self-test goes on with it
     size_t count = conf_count(p->conf, CONF_dns_forward);
     if (count > sizeof forward / sizeof *forward)
         count = sizeof forward / sizeof *forward;
@@ -85,6 +107,9 @@ static void start(struct proc *p)
     struct resolver *resolver = p->data ? p->data : mem_new(sizeof *resolver);
     resolver->dns = d;
     p->data = resolver;
+    if (!resolver->test)
+        resolver->test = self_test_new(p->loop);
+    self_test_run(resolver->test, &c);
 }
 
 // A new section may mean new anchors or servers. What is under way at the old

@@ -4,6 +4,7 @@
 
 #include "base_log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -53,6 +54,14 @@ struct delivery {
 
 static void next_host(struct delivery *d);
 static void send_report(void *arg);
+
+// As in the reply that took the message; valid until the next call.
+static const char *id_text(uint64_t id)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "%llx", (unsigned long long)id);
+    return text;
+}
 
 static struct span keep(struct delivery *d, struct span s)
 {
@@ -154,10 +163,8 @@ static void log_outcome(const struct delivery *d)
 {
     for (size_t i = 0; i < d->envelope.count; i++) {
         const struct store_outcome *o = &d->recipients[i].outcome;
-        CLEANUP(buf_free) struct buf id = BUF(32);
-        buf_printf(&id, "%llx", (unsigned long long)d->message);
         LOG(o->result == STORE_DELIVERED ? LOG_INFO : LOG_WARN, result_text(o->result),
-            LOG_S("id", buf_span(&id)), LOG_S("to", d->envelope.recipients[i].address),
+            LOG_T("id", id_text(d->message)), LOG_S("to", d->envelope.recipients[i].address),
             LOG_S("host", o->remote), LOG_S("status", o->status), LOG_S("reason", o->reason));
     }
 }
@@ -276,7 +283,7 @@ static void begin(struct delivery *d)
 
 static void corrupt_body(struct delivery *d)
 {
-    LOG(LOG_ERROR, "body-damaged", LOG_I("message", d->message),
+    LOG(LOG_ERROR, "body-damaged", LOG_T("id", id_text(d->message)),
         LOG_I("segment", d->envelope.body.segment));
     settle_rest(d, STORE_DEFERRED, "4.3.0", SPAN("the stored message cannot be read whole"));
     leave_link(d); // without the final dot: nothing was given over
@@ -612,7 +619,7 @@ static bool loaded(void *arg, struct io_message *m)
         return true;
     }
     if (!prepare(d, m)) {
-        LOG(LOG_ERROR, "message-cannot-be-read", LOG_I("message", d->message));
+        LOG(LOG_ERROR, "message-cannot-be-read", LOG_T("id", id_text(d->message)));
         end_job(d, true);
         return true;
     }
@@ -637,7 +644,7 @@ void delivery_start(struct sender *s, uint64_t job, uint64_t message, struct spa
         s->deliveries->previous = d;
     s->deliveries = d;
     if (!dns_name_parse(&d->domain, domain)) {
-        LOG(LOG_ERROR, "job-without-domain", LOG_I("message", message));
+        LOG(LOG_ERROR, "job-without-domain", LOG_T("id", id_text(message)));
         end_job(d, true);
         return;
     }

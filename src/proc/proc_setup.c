@@ -189,21 +189,45 @@ static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
     return RC(OK);
 }
 
+// The user that the store will be, where root starts us; NULL: it stays who we are.
+static const struct passwd *store_user(const struct conf *c)
+{
+    char user[256];
+    if (geteuid() != 0 || !span_copy(user, sizeof user, conf_span(c, CONF_user)) || !*user)
+        return NULL;
+    return getpwnam(user);
+}
+
+// A folder that is there: better refused now than mail refused for ever.
+static struct rc check_store(const struct conf *c, const char *path, struct conf_fault *fault)
+{
+    struct stat st;
+    const struct passwd *pw = store_user(c);
+    if (stat(path, &st))
+        return complain(fault, "store.path %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return complain(fault, "store.path %s is no folder", path);
+    if (pw && st.st_uid != pw->pw_uid)
+        return complain(fault, "store.path %s does not belong to user \"%s\"", path, pw->pw_name);
+    if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS))
+        return complain(fault, "store.path %s cannot be written: %s", path, strerror(errno));
+    return RC(OK);
+}
+
 // Where root starts us, the folder must be there for a store that is not root.
 static struct rc make_store(const struct conf *c, struct conf_fault *fault)
 {
-    char path[4096], user[256];
+    char path[4096];
     TRY(path_of(c, CONF_store_path, path, sizeof path, fault));
     if (mkdir(path, 0700)) {
-        if (errno == EEXIST)
-            return RC(OK);
+        // A read-only file system may say EROFS of what is there.
+        if (errno == EEXIST || access(path, F_OK) == 0)
+            return check_store(c, path, fault);
         return complain(fault, "store.path %s cannot be made: %s", path, strerror(errno));
     }
-    if (geteuid() != 0 || !span_copy(user, sizeof user, conf_span(c, CONF_user)) || !*user)
-        return RC(OK);
-    const struct passwd *pw = getpwnam(user);
+    const struct passwd *pw = store_user(c);
     if (pw && chown(path, pw->pw_uid, pw->pw_gid))
-        return complain(fault, "store.path %s cannot be given to %s: %s", path, user,
+        return complain(fault, "store.path %s cannot be given to %s: %s", path, pw->pw_name,
                         strerror(errno));
     return RC(OK);
 }
@@ -231,7 +255,8 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
-    TRY(make_store(s->conf, fault));
+    if (!old) // a running server has its store
+        TRY(make_store(s->conf, fault));
     TRY(bind_all(s, old, fault));
     return proc_door_bind(s, old, fault);
 }

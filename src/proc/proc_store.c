@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TRIM_ROWS = 1000, LOAD_CEILING = 8 << 20, EXPIRING_MAX = 10000 };
+enum { TRIM_ROWS = 1000, LOAD_CEILING = 8 << 20, EXPIRING_MAX = 10000, IDS_A_SEGMENT = 1 << 18 };
 
 #define REOPEN_AFTER SECONDS(5)
 #define TRIM_FIRST   SECONDS(60)
@@ -145,11 +145,13 @@ static void peer_down(struct proc_peer *peer)
 }
 
 static void segment_answer(struct proc_peer *peer, uint32_t ticket, struct rc rc, uint32_t id,
-                           int fd)
+                           uint64_t first, int fd)
 {
-    CLEANUP(buf_free) struct buf b = BUF(16);
+    CLEANUP(buf_free) struct buf b = BUF(32);
     wr_u8(&b, (uint8_t)rc.code);
     wr_u32(&b, id);
+    wr_u64(&b, first);
+    wr_u32(&b, first ? IDS_A_SEGMENT : 0);
     proc_send(peer, MSG_SEGMENT_IS, ticket, buf_span(&b), fd);
 }
 
@@ -167,7 +169,8 @@ static bool got_segment(struct store_role *r, struct proc_peer *peer, struct io_
         h->writer = peer;
         h->own_file = own_file;
     }
-    segment_answer(peer, m->ticket, rc, id, fd);
+    uint64_t first = rc_ok(rc) && !own_file ? store_reserve(r->store, IDS_A_SEGMENT) : 0;
+    segment_answer(peer, m->ticket, rc, id, first, fd);
     if (fd >= 0)
         close(fd); // the channel has its own
     return true;
@@ -326,6 +329,10 @@ static const struct {
     {MSG_POLICY_PUT, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_put},
     {MSG_POLICY_EXPIRING, 1 << PROC_SENDER, got_policy_expiring},
     {MSG_FILL, 1 << PROC_QUEUE, got_fill},
+    {MSG_QUEUE_LIST, 1 << PROC_CONTROL, proc_people_list},
+    {MSG_QUEUE_SHOW, 1 << PROC_CONTROL, proc_people_show},
+    {MSG_QUEUE_CHANGE, 1 << PROC_CONTROL, proc_people_change},
+    {MSG_POLICY_LIST, 1 << PROC_CONTROL, proc_people_policies},
 };
 
 static bool got(struct proc_peer *peer, struct io_message *m)

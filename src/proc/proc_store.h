@@ -21,7 +21,7 @@ struct reply {
     enum proc_message kind;
     uint32_t ticket;
     struct rc own; // failed by itself, whatever becomes of the group
-    uint64_t id;   // COMMITTED
+    uint64_t id;   // COMMITTED; QUEUE_CHANGED: how many
 };
 
 struct store_role {
@@ -73,3 +73,9 @@ void proc_group_peer_died(struct store_role *r, const struct proc_peer *peer);
 // proc_store_take.c
 bool proc_group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+
+// proc_store_people.c
+bool proc_people_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_people_show(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_people_change(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_people_policies(struct store_role *r, struct proc_peer *peer, struct io_message *m);

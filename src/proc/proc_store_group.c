@@ -128,7 +128,7 @@ static void reply_send(const struct reply *p, struct rc group)
     if (!p->peer)
         return;
     wr_u8(&b, (uint8_t)rc.code);
-    if (p->kind == MSG_COMMITTED)
+    if (p->kind == MSG_COMMITTED || p->kind == MSG_QUEUE_CHANGED)
         wr_u64(&b, rc_ok(rc) ? p->id : 0);
     proc_send(p->peer, p->kind, p->ticket, buf_span(&b), -1);
 }

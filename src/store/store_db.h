@@ -21,7 +21,6 @@ enum store_flag {
     FLAG_SMTPUTF8 = 8,
     FLAG_TLS = 16,
 };
-enum store_state { STATE_PENDING, STATE_FAILED };
 
 enum store_statement {
     SQL_COUNTER_GET,
@@ -44,6 +43,14 @@ enum store_statement {
     SQL_FIND,
     SQL_NEXT_PENDING,
     SQL_NEXT_FAILED,
+    SQL_LIST,
+    SQL_SHOW,
+    SQL_TALLY,
+    SQL_DOMAINS,
+    SQL_RETRY,
+    SQL_HOLD,
+    SQL_RELEASE,
+    SQL_DROP_ALL,
     SQL_STATEMENTS
 };
 extern const struct store_schema store_queue_schema;
@@ -67,5 +74,11 @@ static inline int64_t store_first(uint64_t message)
 {
     return (int64_t)(message << STORE_RECIPIENT_BITS);
 }
+// What the parts of the queue share.
+struct rc store_undo(struct store *s, struct rc rc); // a failure takes the group with it
+struct rc store_drop_message(struct store *s, uint64_t message);
+struct rc store_read_message(struct store *s, uint64_t id, struct arena *a,
+                             struct store_envelope *out);
+bool store_read_recipient(struct store_row *r, struct arena *a, struct store_recipient *out);
 // Gives back the room between the records of sealed segments that are worth it.
 void store_punch(struct store *s, uint64_t least);

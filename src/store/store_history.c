@@ -4,7 +4,16 @@
 
 #include <stdlib.h>
 
-enum { PLAN_FIND, PLAN_PUT, PLAN_USED, PLAN_TRIM, ATTEMPT_PUT, ATTEMPT_TRIM, STATEMENTS };
+enum {
+    PLAN_FIND,
+    PLAN_PUT,
+    PLAN_USED,
+    PLAN_TRIM,
+    ATTEMPT_PUT,
+    ATTEMPT_TRIM,
+    ATTEMPTS_OF,
+    STATEMENTS
+};
 
 // `used`: when an attempt referred to the plan, to within a day; so that plans
 // can go without an index over attempts.
@@ -27,6 +36,9 @@ static const char *const texts[STATEMENTS] = {
                     " decision, reason, duration) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [ATTEMPT_TRIM] = "DELETE FROM attempt WHERE id IN"
                      " (SELECT id FROM attempt WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    [ATTEMPTS_OF] = "SELECT a.at, a.message, a.sender, a.domain, a.recipients, p.json, a.sessions,"
+                    " a.decision, a.reason, a.duration FROM attempt AS a JOIN plan AS p"
+                    " ON p.id = a.plan WHERE a.message = ?1 ORDER BY a.id DESC LIMIT ?2",
 };
 
 static const struct store_schema schema = {
@@ -130,6 +142,26 @@ static struct rc attempt(struct store_history *h, const struct store_attempt *a)
 struct rc store_history_attempt(struct store_history *h, const struct store_attempt *a)
 {
     return undo(h, attempt(h, a));
+}
+
+struct rc store_history_of(struct store_history *h, uint64_t message, size_t limit,
+                           bool (*each)(void *arg, const struct store_attempt *a), void *arg)
+{
+    bool more = true;
+    struct store_row r = store_row_begin(&h->sql, ATTEMPTS_OF);
+    store_row_int(&r, (int64_t)message);
+    store_row_int(&r, limit < INT32_MAX ? (int64_t)limit : INT32_MAX);
+    while (more && store_row_next(&r)) {
+        struct store_attempt a = {.when.us = store_row_get(&r)};
+        a.message = (uint64_t)store_row_get(&r);
+        struct span *parts[] = {&a.sender,   &a.domain,   &a.recipients, &a.plan,
+                                &a.sessions, &a.decision, &a.reason};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            *parts[i] = store_row_span(&r);
+        a.duration_us = store_row_get(&r);
+        more = each(arg, &a);
+    }
+    return store_row_done(&r);
 }
 
 struct rc store_history_commit(struct store_history *h)

@@ -22,6 +22,10 @@ struct store_attempt {
     int64_t duration_us;
 };
 struct rc store_history_attempt(struct store_history *h, const struct store_attempt *a);
+// The attempts of a message, the latest `limit` of them, latest first; the spans are
+// borrowed during the call. `each` returns false where it has enough.
+struct rc store_history_of(struct store_history *h, uint64_t message, size_t limit,
+                           bool (*each)(void *arg, const struct store_attempt *a), void *arg);
 struct rc store_history_commit(struct store_history *h);
 // Removes what is older than `before`, at most `limit` attempts a call: *removed
 // says how many; fewer than `limit`: no more. Commits.

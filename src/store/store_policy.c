@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { POLICY_PUT, POLICY_GET, POLICY_EXPIRING, STATEMENTS };
+enum { POLICY_PUT, POLICY_GET, POLICY_EXPIRING, POLICY_LIST, STATEMENTS };
 
 static const char tables[] = "CREATE TABLE policy (domain TEXT PRIMARY KEY, expires INTEGER NOT"
                              " NULL, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -14,6 +14,7 @@ static const char *const texts[STATEMENTS] = {
     [POLICY_PUT] = "INSERT OR REPLACE INTO policy (domain, expires, value) VALUES (?1, ?2, ?3)",
     [POLICY_GET] = "SELECT value FROM policy WHERE domain = ?1",
     [POLICY_EXPIRING] = "SELECT domain FROM policy WHERE expires < ?1 ORDER BY expires LIMIT ?2",
+    [POLICY_LIST] = "SELECT domain, value FROM policy WHERE domain > ?1 ORDER BY domain LIMIT ?2",
 };
 
 static const struct store_schema schema = {
@@ -82,5 +83,19 @@ struct rc store_policy_expiring(struct store_policy *p, struct wall until, size_
     store_row_int(&r, limit < INT32_MAX ? (int64_t)limit : INT32_MAX);
     while (store_row_next(&r))
         each(arg, store_row_span(&r));
+    return store_row_done(&r);
+}
+
+struct rc store_policy_list(struct store_policy *p, struct span after, size_t limit,
+                            void (*each)(void *arg, struct span domain, struct span value),
+                            void *arg)
+{
+    struct store_row r = store_row_begin(&p->sql, POLICY_LIST);
+    store_row_text(&r, after);
+    store_row_int(&r, limit < INT32_MAX ? (int64_t)limit : INT32_MAX);
+    while (store_row_next(&r)) {
+        struct span domain = store_row_span(&r);
+        each(arg, domain, store_row_span(&r));
+    }
     return store_row_done(&r);
 }

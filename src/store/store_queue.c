@@ -139,6 +139,15 @@ void store_watch(struct store *s, void (*gone)(void *arg, uint32_t segment), voi
     s->body.arg = arg;
 }
 
+// What is given out is in the database with the first message that is put after
+// it; nothing that was used before a crash is given again after it.
+uint64_t store_reserve(struct store *s, uint32_t count)
+{
+    uint64_t first = s->next_message;
+    s->next_message += count;
+    return first;
+}
+
 size_t store_damaged(const struct store *s)
 {
     return s->damaged;

@@ -18,12 +18,19 @@ enum { // RFC 3461 §4.1
     STORE_NOTIFY_FAILURE = 4,
     STORE_NOTIFY_DELAY = 8,
 };
+enum store_state {
+    STATE_PENDING,
+    STATE_FAILED, // a bounce is owed
+    STATE_HELD,   // by the operator: not due until it is released
+    STORE_STATES
+};
 struct store_recipient {
-    uint64_t id;         // by the store
-    struct span address; // local@domain
-    struct span domain;  // A-labels, lower case; what deliveries are grouped by
-    struct span orcpt;   // DSN, may be empty
-    uint8_t notify;      // STORE_NOTIFY bits; 0: default (tell of failure)
+    uint64_t id;            // by the store
+    enum store_state state; // as store_show tells it
+    struct span address;    // local@domain
+    struct span domain;     // A-labels, lower case; what deliveries are grouped by
+    struct span orcpt;      // DSN, may be empty
+    uint8_t notify;         // STORE_NOTIFY bits; 0: default (tell of failure)
     unsigned attempts;
     struct wall due;
     // of the last attempt, for DSN and people; empty at first
@@ -31,7 +38,7 @@ struct store_recipient {
 };
 
 struct store_envelope {
-    uint64_t id; // by the store; rises with every message
+    uint64_t id; // 0: by the store; else one that store_reserve() gave, kept
     struct wall received;
     struct span sender; // empty: null path
     struct span client; // "192.0.2.1", for people
@@ -64,12 +71,15 @@ struct rc store_segment_new(struct store *s, uint32_t *id, int *fd); // caller o
 void store_segment_seal(struct store *s, uint32_t id);
 struct rc store_segment_open(struct store *s, uint32_t id, int *fd); // read only
 
-// Gathers a message; sets ids. `replaces`: recipients (of other messages) whose
+// Ids for messages to come, as many as asked: the first of them. Never given twice,
+// as long as who has them uses them with this opening of the store.
+uint64_t store_reserve(struct store *s, uint32_t count);
+// Gathers a message; sets ids that are 0. `replaces`: recipients (of other messages) whose
 // failure this message reports: they go in the same transaction (bounces).
 // Refused, with nothing gathered and the group unharmed: NOT_FOUND: the segment
 // takes no messages, or one of `replaces` is not owed (any more); CORRUPT: the
-// range is no record of its own in it; MALFORMED: no recipient, or one without
-// address or domain; TOO_LARGE: too many.
+// range is no record of its own in it; MALFORMED: no recipient, one without
+// address or domain, an id that was not given or is in the queue already; TOO_LARGE: too many.
 struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *replaces,
                     size_t replaces_count);
 
@@ -124,3 +134,33 @@ struct store_facts {
 struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *out);
 uint64_t store_recipient_message(uint64_t recipient); // whose recipient the id is
 uint64_t store_count(struct store *s);                // messages in the queue
+
+// ---- for people ----
+// Ids of messages behind `after`, in their order, at most `limit`. `each` may not
+// call the store.
+struct rc store_list(struct store *s, uint64_t after, size_t limit,
+                     void (*each)(void *arg, uint64_t id), void *arg);
+// A message with its recipients in whatever state, at most STORE_LOAD_MAX of them;
+// `tally` counts them all. NOT_FOUND: no such message.
+struct store_tally {
+    uint64_t count[STORE_STATES];
+    struct wall due; // the next of the pending ones; WALL_NEVER: none
+};
+struct rc store_show(struct store *s, uint64_t id, struct arena *a, struct store_envelope *out,
+                     struct store_tally *tally);
+
+enum store_change {
+    STORE_RETRY,   // what is pending is due now
+    STORE_HOLD,    // what is pending is held
+    STORE_RELEASE, // what was held is due now
+    STORE_DELETE,  // the message is no more, and nobody is told
+    STORE_CHANGES
+};
+// Gathered like a put. *count: recipients it was done to (0: nothing was to do).
+// NOT_FOUND: no such message. A delivery that is under way meanwhile counts: who
+// was held and has got the message does not get it again.
+struct rc store_change(struct store *s, uint64_t id, enum store_change change, struct wall now,
+                       uint64_t *count);
+// The domains in which something is pending, to tell a scheduler of.
+struct rc store_domains(struct store *s, uint64_t id, void (*each)(void *arg, struct span domain),
+                        void *arg);

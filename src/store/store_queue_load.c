@@ -42,8 +42,8 @@ static struct rc read_message(struct store_row *r, struct arena *a, struct store
     return full ? RC(FULL) : RC(OK);
 }
 
-static struct rc load_message(struct store *s, uint64_t id, struct arena *a,
-                              struct store_envelope *out)
+struct rc store_read_message(struct store *s, uint64_t id, struct arena *a,
+                             struct store_envelope *out)
 {
     *out = (struct store_envelope){.id = id};
     struct store_row r = store_row_begin(&s->sql, SQL_LOAD_MESSAGE);
@@ -54,7 +54,7 @@ static struct rc load_message(struct store *s, uint64_t id, struct arena *a,
     return rc;
 }
 
-static bool read_recipient(struct store_row *r, struct arena *a, struct store_recipient *out)
+bool store_read_recipient(struct store_row *r, struct arena *a, struct store_recipient *out)
 {
     bool full = false;
     *out = (struct store_recipient){.id = (uint64_t)store_row_get(r)};
@@ -100,7 +100,7 @@ static struct rc gather(struct store *s, uint64_t id, struct span domain, struct
     store_row_int(&r, STORE_LOAD_MAX);
     bool full = false;
     while (!full && store_row_next(&r))
-        full = !read_recipient(&r, a, one_more(g));
+        full = !store_read_recipient(&r, a, one_more(g));
     TRY(store_row_done(&r));
     return full ? RC(FULL) : RC(OK);
 }
@@ -114,7 +114,7 @@ struct rc store_load(struct store *s, uint64_t id, struct span domain, struct ar
     TRY(gather(s, id, domain, a, &g));
     if (!g.count)
         return RC(NOT_FOUND);
-    TRY(load_message(s, id, a, out));
+    TRY(store_read_message(s, id, a, out));
     out->recipients = arena_alloc(a, g.count * sizeof(*g.at));
     if (!out->recipients)
         return RC(FULL);

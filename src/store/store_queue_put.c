@@ -9,7 +9,7 @@ static int64_t flags_of(const struct store_envelope *e)
 
 // One failure undoes the whole group at once, and what comes until the next
 // sync is refused with it: a group is there or it is not.
-static struct rc undo(struct store *s, struct rc rc)
+struct rc store_undo(struct store *s, struct rc rc)
 {
     store_sql_rollback(&s->sql);
     store_body_settle(&s->body, false);
@@ -61,7 +61,7 @@ static struct rc has_recipient(struct store *s, uint64_t message, bool *has)
     return store_row_done(&r);
 }
 
-static struct rc drop_message(struct store *s, uint64_t message)
+struct rc store_drop_message(struct store *s, uint64_t message)
 {
     struct store_row r = store_row_begin(&s->sql, SQL_GET_RANGE);
     store_row_int(&r, (int64_t)message);
@@ -92,7 +92,7 @@ static struct rc drop_recipient(struct store *s, uint64_t recipient, enum store_
     if (!*was_there)
         return RC(OK);
     TRY(has_recipient(s, store_recipient_message(recipient), &others));
-    return others ? RC(OK) : drop_message(s, store_recipient_message(recipient));
+    return others ? RC(OK) : store_drop_message(s, store_recipient_message(recipient));
 }
 
 static struct rc is_failed(struct store *s, uint64_t recipient, bool *failed)
@@ -129,6 +129,20 @@ static struct rc check_free(struct store *s, const struct store_range *range)
     return overlaps ? RC(CORRUPT) : RC(OK);
 }
 
+// An id that a client was told must lead to one message only.
+static struct rc check_id(struct store *s, uint64_t id)
+{
+    if (id == 0)
+        return RC(OK);
+    if (id >= s->next_message)
+        return RC(MALFORMED);
+    struct store_row r = store_row_begin(&s->sql, SQL_GET_RANGE);
+    store_row_int(&r, (int64_t)id);
+    bool there = store_row_next(&r);
+    TRY(store_row_done(&r));
+    return there ? RC(MALFORMED) : RC(OK);
+}
+
 static struct rc check_put(struct store *s, const struct store_envelope *e)
 {
     if (e->count == 0)
@@ -138,6 +152,7 @@ static struct rc check_put(struct store *s, const struct store_envelope *e)
     for (size_t i = 0; i < e->count; i++)
         if (e->recipients[i].domain.len == 0 || e->recipients[i].address.len == 0)
             return RC(MALFORMED);
+    TRY(check_id(s, e->id));
     TRY(store_body_check(&s->body, &e->body));
     return check_free(s, &e->body);
 }
@@ -165,10 +180,11 @@ struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *r
     TRY(check_put(s, e));
     TRY(check_replaced(s, replaces, replaces_count));
     TRY(store_sql_begin(&s->sql));
-    e->id = s->next_message++;
+    if (e->id == 0)
+        e->id = s->next_message++;
     struct rc rc = put_all(s, e, replaces, replaces_count);
     if (!rc_ok(rc))
-        return undo(s, rc);
+        return store_undo(s, rc);
     s->gathered++;
     return RC(OK);
 }
@@ -189,7 +205,7 @@ static struct rc mark(struct store *s, const struct store_outcome *o)
 
 struct rc store_outcome(struct store *s, const struct store_outcome *o)
 {
-    bool was_there;
+    bool was_there = true;
     if (o->recipient > INT64_MAX)
         return RC(OK); // no such recipient
     TRY(s->failed);
@@ -197,8 +213,10 @@ struct rc store_outcome(struct store *s, const struct store_outcome *o)
     struct rc rc = o->result == STORE_DEFERRED || o->result == STORE_FAILED
                        ? mark(s, o)
                        : drop_recipient(s, o->recipient, STATE_PENDING, &was_there);
+    if (rc_ok(rc) && !was_there) // held while its delivery was under way
+        rc = drop_recipient(s, o->recipient, STATE_HELD, &was_there);
     if (!rc_ok(rc))
-        return undo(s, rc);
+        return store_undo(s, rc);
     s->gathered++;
     return RC(OK);
 }

@@ -19,6 +19,7 @@ static const char tables[] =
     " status TEXT, reason TEXT, remote TEXT, diagnostic TEXT);"
     "CREATE INDEX recipient_due ON recipient (due);";
 
+#define OF_MESSAGE " WHERE id >= ?1 AND id < ?2"
 #define RECIPIENT                                                                                  \
     "SELECT id, attempts, due, notify, address, domain, orcpt, status, reason, remote, diagnostic" \
     " FROM recipient WHERE id >= ?1 AND id < ?2 AND state = "
@@ -42,20 +43,33 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_GET_RANGE] = "SELECT segment, length FROM message WHERE id = ?1",
     [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
     [SQL_DROP_RECIPIENT] = "DELETE FROM recipient WHERE id = ?1 AND state = ?2",
-    [SQL_MARK] = "UPDATE recipient SET state = ?1, due = ?2, attempts = attempts + 1, status = ?3,"
-                 " reason = ?4, remote = ?5, diagnostic = ?6 WHERE id = ?7 AND state = 0",
+    // What is held stays so for anything but the end.
+    [SQL_MARK] = "UPDATE recipient SET state = CASE ?1 WHEN 0 THEN state ELSE ?1 END,"
+                 " due = CASE WHEN ?1 = 0 AND state = 2 THEN due ELSE ?2 END,"
+                 " attempts = attempts + 1, status = ?3, reason = ?4, remote = ?5, diagnostic = ?6"
+                 " WHERE id = ?7 AND state IN (0, 2)",
     [SQL_LOAD_MESSAGE] = "SELECT received, sender, client, flags, envid, ret, head, segment,"
                          " offset, length, digest, cipher, wrapped_key FROM message WHERE id = ?1",
     [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 ORDER BY due, id LIMIT ?4",
     [SQL_LOAD_FAILED] = RECIPIENT "1 LIMIT ?4",
     [SQL_DUE] = "SELECT r.id, r.state, r.due, r.domain, m.length FROM recipient AS r"
                 " INDEXED BY recipient_due CROSS JOIN message AS m ON m.id = r.id >> 20"
-                " WHERE r.due <= ?1 ORDER BY r.due, r.id",
+                " WHERE r.due <= ?1 AND r.state < 2 ORDER BY r.due, r.id",
     [SQL_FIND] = "SELECT m.received, m.length, m.sender = '', r.state, r.attempts, r.notify,"
                  " r.domain FROM recipient AS r CROSS JOIN message AS m ON m.id = r.id >> 20"
                  " WHERE r.id = ?1",
     [SQL_NEXT_PENDING] = "SELECT min(due) FROM recipient WHERE id >= ?1 AND id < ?2"
                          " AND state = 0 AND domain = ?3",
+    [SQL_LIST] = "SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SHOW] = "SELECT id, attempts, due, notify, address, domain, orcpt, status, reason, remote,"
+                 " diagnostic, state FROM recipient" OF_MESSAGE " ORDER BY id LIMIT ?3",
+    [SQL_TALLY] = "SELECT state, count(*), min(due) FROM recipient" OF_MESSAGE " GROUP BY state",
+    [SQL_DOMAINS] = "SELECT DISTINCT domain FROM recipient" OF_MESSAGE " AND state = 0",
+    [SQL_RETRY] = "UPDATE recipient SET due = ?3" OF_MESSAGE " AND state = 0",
+    [SQL_HOLD] =
+        "UPDATE recipient SET state = 2, due = 9223372036854775807" OF_MESSAGE " AND state = 0",
+    [SQL_RELEASE] = "UPDATE recipient SET state = 0, due = ?3" OF_MESSAGE " AND state = 2",
+    [SQL_DROP_ALL] = "DELETE FROM recipient" OF_MESSAGE,
     [SQL_NEXT_FAILED] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 AND state = 1 LIMIT 1",
 };
 

@@ -233,6 +233,9 @@ static struct segment segment_of(struct proc_peer *peer, bool own_file)
     struct rd r = heard(peer, MSG_SEGMENT_IS, 9, &s.fd);
     assert_int_equal(rd_u8(&r), RC_OK);
     s.id = rd_u32(&r);
+    uint64_t first = rd_u64(&r);
+    assert_int_equal(first == 0, own_file);
+    assert_int_equal(rd_u32(&r) == 0, own_file);
     assert_true(rd_end(&r));
     assert_int_equal(fcntl(s.fd, F_GETFL) & O_ACCMODE, O_RDWR);
     return s;

@@ -145,9 +145,11 @@ static void one_record_serves_one_message(void **state)
     OK(store_put(s->store, &second, NULL, 0)); // not in the order of their places
     OK(store_put(s->store, &first, NULL, 0));
     again = first;
+    again.id = 0;
     IS(CORRUPT, store_put(s->store, &again, NULL, 0));
     OK(store_sync(s->store));
     again = second;
+    again.id = 0;
     IS(CORRUPT, store_put(s->store, &again, NULL, 0));
     OK(store_sync(s->store));
     assert_int_equal(store_count(s->store), 2);
