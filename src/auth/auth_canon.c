@@ -2,6 +2,8 @@
 
 #include "base_buf.h"
 
+#include <string.h>
+
 const char *auth_canon_text(enum auth_canon c)
 {
     return c == AUTH_CANON_RELAXED ? "relaxed" : "simple";
@@ -136,26 +138,32 @@ static void body_byte(struct auth_canon_body *b, const char *at)
     }
 }
 
+static size_t ordinary(struct span s, size_t i, bool relaxed)
+{
+    static const bool special[256] = {['\r'] = true, [' '] = true, ['\t'] = true};
+    if (!relaxed) {
+        const char *cr = memchr(s.at + i, '\r', s.len - i);
+        return cr ? (size_t)(cr - s.at) : s.len;
+    }
+    while (i < s.len && !special[(unsigned char)s.at[i]])
+        i++;
+    return i;
+}
+
 // How many bytes at the front are their own canonical form, whatever follows;
 // nothing is being held back. CRLF and a single space are, if content follows.
 static size_t plain(enum auth_canon how, struct span s)
 {
     bool relaxed = how == AUTH_CANON_RELAXED;
-    size_t i = 0;
+    size_t i = ordinary(s, 0, relaxed);
     while (i < s.len) {
         char c = s.at[i], next = i + 1 < s.len ? s.at[i + 1] : '\r';
         char third = i + 2 < s.len ? s.at[i + 2] : '\r';
-        if (c == '\r') {
-            if (next != '\n' || third == '\r' || (relaxed && wsp(third)))
-                break;
-            i += 2;
-        } else if (relaxed && wsp(c)) {
-            if (c == '\t' || next == '\r' || wsp(next))
-                break;
-            i++;
-        } else {
-            i++;
-        }
+        bool line = c == '\r' && next == '\n' && third != '\r' && !(relaxed && wsp(third));
+        bool space = c == ' ' && next != '\r' && !wsp(next);
+        if (!line && !space)
+            break;
+        i = ordinary(s, i + (line ? 3 : 2), relaxed);
     }
     return i;
 }

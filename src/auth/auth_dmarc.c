@@ -31,13 +31,20 @@ void auth_dmarc_free(struct auth_dmarc **m)
     *m = NULL;
 }
 
-void auth_dmarc_from(struct auth_dmarc *m, const struct span *fields, size_t count)
+void auth_dmarc_author(struct auth_dmarc *m, const struct auth_from *from)
 {
     if (m->from_given)
         panic("the From field is given once");
     m->from_given = true;
-    auth_from_read(&m->result.from, fields, count);
+    m->result.from = *from;
     dmarc_judge(m);
+}
+
+void auth_dmarc_from(struct auth_dmarc *m, const struct span *fields, size_t count)
+{
+    struct auth_from from;
+    auth_from_read(&from, fields, count);
+    auth_dmarc_author(m, &from);
 }
 
 static bool is_known(const struct auth_dmarc *m, bool spf, enum auth_result result,

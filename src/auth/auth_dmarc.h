@@ -68,6 +68,8 @@ void auth_dmarc_free(struct auth_dmarc **m); // for CLEANUP
 
 // The values of all From fields of the message; nothing is kept of them.
 void auth_dmarc_from(struct auth_dmarc *m, const struct span *fields, size_t count);
+// The same for who has read them, or could not read the header at all.
+void auth_dmarc_author(struct auth_dmarc *m, const struct auth_from *from);
 void auth_dmarc_identifiers(struct auth_dmarc *m, const struct auth_dmarc_spf *spf,
                             const struct auth_dmarc_dkim *dkim, size_t count);
 void auth_dmarc_next(struct auth_dmarc *m, struct auth_step *out);

@@ -95,3 +95,7 @@ struct auth_step auth_spf_next(struct auth_spf *s);
 void auth_spf_answer(struct auth_spf *s, unsigned ticket, const struct dns_answer *answer);
 // NULL until DONE. Valid as long as the arena.
 const struct auth_spf_result *auth_spf_result(const struct auth_spf *s);
+
+// The result and how it was reached as one JSON object; equal results give
+// equal bytes. What is not there is null.
+void auth_spf_put_json(struct buf *b, const struct auth_spf_result *r);

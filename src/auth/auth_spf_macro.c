@@ -8,8 +8,7 @@ enum {
     TAIL_HIGH = 4096, // an expansion to a name is cut back to TAIL_LOW past this
     TAIL_LOW = 1024,
     VALUE_MAX = 1024, // of one macro: a sender at most
-
-    PARTS_MAX = VALUE_MAX + 1
+    PARTS_MAX = VALUE_MAX + 1,
 };
 
 struct macro {

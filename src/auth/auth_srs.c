@@ -149,6 +149,34 @@ static bool tagged(struct span local, char which)
            span_index(SPAN("=+-"), local.at[4]) < 3;
 }
 
+// What an SRS1 address says behind its hash: the first forwarder, and what
+// stands behind "SRS0" in its address, the separator included.
+static bool second_form(struct span text, struct dns_name *first, struct span *rest)
+{
+    struct span name = span_cut(&text, '=');
+    *rest = text;
+    return text.len > 1 && span_index(SPAN("=+-"), text.at[0]) < 3 &&
+           dns_name_parse_host(first, name);
+}
+
+// An address that SRS made elsewhere, made into SRS1's text; false: it is none,
+// but may look like one.
+static bool put_second(const struct mail_address *sender, struct span meaning, struct buf *text)
+{
+    struct dns_name first;
+    struct span after, rest = span_skip(meaning, 5);
+    if (tagged(meaning, '0')) {
+        buf_printf(text, "%s=", sender->domain.text);
+        buf_put(text, span_skip(meaning, 4));
+        return true;
+    }
+    span_cut(&rest, '='); // its hash was the last forwarder's; the first stays the first
+    if (!tagged(meaning, '1') || !second_form(rest, &first, &after))
+        return false;
+    buf_put(text, rest);
+    return true;
+}
+
 static void put_hashed(const struct auth_srs *srs, const char *tag, const struct buf *text,
                        struct buf *out)
 {
@@ -184,17 +212,7 @@ enum auth_srs_result auth_srs_forward(const struct auth_srs *srs, const struct m
     struct span meaning = buf_span(&local);
     if (meaning.len == 0)
         return AUTH_SRS_NO_FORM;
-    bool second = tagged(meaning, '1');
-    if (second) { // its hash was the last forwarder's; the first stays the first
-        struct span rest = span_skip(meaning, 5);
-        span_cut(&rest, '=');
-        second = rest.len > 0;
-        buf_put(&text, rest);
-    } else if (tagged(meaning, '0')) {
-        second = true;
-        buf_printf(&text, "%s=", sender->domain.text);
-        buf_put(&text, span_skip(meaning, 4));
-    }
+    bool second = put_second(sender, meaning, &text);
     if (!second)
         put_srs0(sender, meaning, now, &text);
     put_hashed(srs, second ? "SRS1" : "SRS0", &text, &made);
@@ -228,13 +246,12 @@ static enum auth_srs_result back_second(const struct auth_srs *srs, struct span 
     CLEANUP(buf_free) struct buf local = BUF(LOCAL_ROOM);
     struct dns_name domain;
     struct span given = span_cut(&rest, '='), signed_text = rest;
-    struct span name = span_cut(&rest, '=');
-    if (!rest.len || !dns_name_parse_host(&domain, name))
+    if (!second_form(signed_text, &domain, &rest))
         return AUTH_SRS_NO_FORM;
     if (!hash_is_ours(srs, "SRS1", signed_text, given))
         return AUTH_SRS_FORGED;
     buf_printf(&local, "SRS0");
-    buf_put(&local, rest); // with the separator that stood behind its SRS0
+    buf_put(&local, rest);
     return make(out, &local, dns_name_span(&domain), a);
 }
 

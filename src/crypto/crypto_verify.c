@@ -1,14 +1,16 @@
 #include "crypto_verify.h"
 
+#include "crypto_der.h"
+
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 
-enum { ED25519_BYTES = 32, DER_MAX = 4096, EXPONENT_BITS_MAX = 64, RSA_BITS_MIN = 256 };
+enum { DER_MAX = 4096, EXPONENT_BITS_MAX = 64, RSA_BITS_MIN = 256 };
 
 struct crypto_public {
     EVP_PKEY *key;
@@ -31,63 +33,62 @@ static void md_context_free(EVP_MD_CTX **c)
     EVP_MD_CTX_free(*c);
 }
 
-static EVP_PKEY *read_spki(struct span der)
+static void params_free(OSSL_PARAM **p)
 {
-    const unsigned char *at = (const unsigned char *)der.at;
-    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)der.len);
-    if (key && at != (const unsigned char *)der.at + der.len) {
-        EVP_PKEY_free(key);
-        return NULL;
-    }
-    return key;
+    OSSL_PARAM_free(*p);
 }
 
-static EVP_PKEY *read_pkcs1(struct span der)
+static void builder_free(OSSL_PARAM_BLD **b)
 {
-    const unsigned char *at = (const unsigned char *)der.at;
-    EVP_PKEY *key = d2i_PublicKey(EVP_PKEY_RSA, NULL, &at, (long)der.len);
-    if (key && at != (const unsigned char *)der.at + der.len) {
-        EVP_PKEY_free(key);
+    OSSL_PARAM_BLD_free(*b);
+}
+
+static BIGNUM *number(struct span s)
+{
+    return BN_bin2bn((const unsigned char *)s.at, (int)s.len, NULL);
+}
+
+static EVP_PKEY *make_rsa(const BIGNUM *n, const BIGNUM *e)
+{
+    CLEANUP(builder_free) OSSL_PARAM_BLD *b = OSSL_PARAM_BLD_new();
+    CLEANUP(context_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *key = NULL;
+    if (!b || !ctx || OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_N, n) != 1 ||
+        OSSL_PARAM_BLD_push_BN(b, OSSL_PKEY_PARAM_RSA_E, e) != 1)
         return NULL;
-    }
+    CLEANUP(params_free) OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(b);
+    if (!params || EVP_PKEY_fromdata_init(ctx) != 1 ||
+        EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        return NULL;
     return key;
 }
 
 // A large exponent makes verification as slow as the key's owner likes; 1
 // makes every number its own signature.
-static bool exponent_fits(EVP_PKEY *key)
+static bool rsa_fits(const BIGNUM *n, const BIGNUM *e)
 {
-    CLEANUP(bignum_free) BIGNUM *e = NULL;
-    return EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) == 1 && BN_is_odd(e) &&
+    int bits = BN_num_bits(n);
+    return bits >= RSA_BITS_MIN && bits <= CRYPTO_RSA_BITS_MAX && BN_is_odd(n) && BN_is_odd(e) &&
            !BN_is_one(e) && BN_num_bits(e) <= EXPONENT_BITS_MAX;
-}
-
-static bool rsa_fits(EVP_PKEY *key)
-{
-    int bits = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? EVP_PKEY_get_bits(key) : 0;
-    return bits >= RSA_BITS_MIN && bits <= CRYPTO_RSA_BITS_MAX && exponent_fits(key);
 }
 
 static EVP_PKEY *read_rsa(struct span der)
 {
-    EVP_PKEY *key = read_spki(der);
-    key = key ? key : read_pkcs1(der);
-    if (key && rsa_fits(key))
-        return key;
-    EVP_PKEY_free(key);
-    return NULL;
+    struct span modulus, exponent;
+    if (!crypto_der_rsa(der, &modulus, &exponent))
+        return NULL;
+    CLEANUP(bignum_free) BIGNUM *n = number(modulus);
+    CLEANUP(bignum_free) BIGNUM *e = number(exponent);
+    return n && e && rsa_fits(n, e) ? make_rsa(n, e) : NULL;
 }
 
 static EVP_PKEY *read_ed25519(struct span bytes)
 {
-    if (bytes.len == ED25519_BYTES)
-        return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)bytes.at,
-                                           ED25519_BYTES);
-    EVP_PKEY *key = read_spki(bytes);
-    if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519)
-        return key;
-    EVP_PKEY_free(key);
-    return NULL;
+    struct span key;
+    if (!crypto_der_ed25519(bytes, &key))
+        return NULL;
+    return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const unsigned char *)key.at,
+                                       key.len);
 }
 
 struct crypto_public *crypto_public_read(enum crypto_algorithm a, struct span bytes)

@@ -232,7 +232,8 @@ def seeds(player, folder):
                 for name in ('e4.example.com', 'exp1.example.com'):
                     player.tell('ADD', name, 'TXT', b'v=spf1 -all exp=msg.%{d}')
                 player.tell('PARSE', value)
-                for sender in (b'user@domain.example', value, b'user@' + value, value + b'@domain.example'):
+                for sender in (b'user@domain.example', value, b'user@' + value,
+                               value + b'@domain.example'):
                     for ip in ('192.0.2.1', '2001:db8::1'):
                         got = player.run(ip, value, sender)
                         if got['order']:

@@ -595,6 +595,29 @@ static void test_reasons(void **state)
                      "failed (at \"a\"), the name servers answered SERVFAIL.")));
 }
 
+static void test_json(void **state)
+{
+    (void)state;
+    CLEANUP(play_free) struct play p;
+    CLEANUP(buf_free) struct buf b = BUF(9999);
+    struct auth_spf_request r = request("192.0.2.1", "h.org", "u@example.org");
+    r.no_helo = true;
+    play_request(&p, &r, "example.org TXT v=spf1 a:\"x.org -all\n");
+    auth_spf_put_json(&b, p.result);
+    assert_string_equal(
+        buf_str(&b),
+        "{\"result\":\"fail\",\"identity\":\"mail-from\",\"mail-from\":{\"result\":\"fail\","
+        "\"domain\":\"example.org\",\"record-domain\":\"example.org\",\"mechanism\":\"-all\","
+        "\"reason\":\"The SPF record of example.org does not permit the client (\\\"-all\\\" "
+        "matched).\",\"explanation\":null,\"lookups\":1,\"void-lookups\":1,\"steps\":["
+        "{\"depth\":0,\"domain\":\"example.org\",\"term\":\"v=spf1 a:\\\"x.org "
+        "-all\",\"target\":null,\"outcome\":\"record\",\"note\":null},"
+        "{\"depth\":0,\"domain\":\"example.org\",\"term\":\"a:\\\"x.org\",\"target\":"
+        "\"\\\"x.org\",\"outcome\":\"no match\",\"note\":null},"
+        "{\"depth\":0,\"domain\":\"example.org\",\"term\":\"-all\",\"target\":null,"
+        "\"outcome\":\"match\",\"note\":null}],\"steps-left-out\":0},\"helo\":null}");
+}
+
 // --- memory
 
 static void test_any_ceiling(void **state)
@@ -643,6 +666,7 @@ int main(void)
         cmocka_unit_test(test_helo_forms),
         cmocka_unit_test(test_way),
         cmocka_unit_test(test_reasons),
+        cmocka_unit_test(test_json),
         cmocka_unit_test(test_any_ceiling),
     };
     enum { ROWS = sizeof rows / sizeof *rows, MORE = sizeof more / sizeof *more };
