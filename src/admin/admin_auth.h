@@ -1,9 +1,8 @@
-// What the commands about who sent a message share: SPF's facts as JSON and as a
-// tree, and how an address is taken from the command line.
+// What the commands about who sent a message share: SPF's facts as a tree, and how
+// an address is taken from the command line.
 #pragma once
 #include "admin_dns.h"
 #include "auth_spf.h"
-#include "base_json.h"
 
 // "user@example.org", "<user@example.org>", "example.org" (its postmaster), "<>" or
 // "" into the form auth_spf_request takes. False: none of these.
@@ -14,9 +13,5 @@ const struct auth_spf_result *admin_spf_run(struct admin_dns *d, const struct au
 // Our name for SPF's macros; root where there is none.
 struct dns_name admin_self(const struct admin_dns *d);
 
-const char *admin_identity_text(enum auth_spf_identity i); // "mailfrom", as in RFC 8601
 enum admin_ink admin_ink_of_result(enum auth_result r);
-// Members of an open object.
-void admin_spf_json(struct json *j, const struct auth_spf_check *c);
-void admin_spf_steps_json(struct json *j, const struct auth_spf_check *c);
-void admin_show_spf(struct admin_page *p, const struct auth_spf_check *c);
+void admin_show_spf(struct admin_page *p, const char *label, const struct auth_spf_check *c);

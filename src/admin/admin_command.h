@@ -64,6 +64,7 @@ int admin_queue(const struct admin_call *call);
 int admin_policy(const struct admin_call *call);
 int admin_serve(const struct admin_call *call);
 int admin_spf(const struct admin_call *call);
+int admin_verify(const struct admin_call *call);
 int admin_config(const struct admin_call *call);
 int admin_help(const struct admin_call *call);
 int admin_version(const struct admin_call *call);

@@ -8,7 +8,11 @@
 #include <unistd.h>
 
 #define PATIENCE SECONDS(150)
-enum { QUESTIONS_ROOM = 65536, ROUND = CONTROL_QUESTIONS_MAX, ROUND_ROOM = ROUND * DNS_ANSWER_ARENA };
+enum {
+    QUESTIONS_ROOM = 65536,
+    ROUND = CONTROL_QUESTIONS_MAX,
+    ROUND_ROOM = ROUND * DNS_ANSWER_ARENA
+};
 
 // ---- files and clocks ----
 

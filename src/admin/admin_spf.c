@@ -56,81 +56,6 @@ const struct auth_spf_result *admin_spf_run(struct admin_dns *d, const struct au
     return auth_spf_result(s);
 }
 
-// ---- JSON ----
-
-const char *admin_identity_text(enum auth_spf_identity i)
-{
-    return i == AUTH_SPF_HELO ? "helo" : "mailfrom";
-}
-
-static void json_name(struct json *j, const char *key, const struct dns_name *n)
-{
-    if (n->len)
-        json_str(j, key, dns_name_span(n));
-    else
-        json_null(j, key);
-}
-
-static void json_text(struct json *j, const char *key, struct span s)
-{
-    if (s.len)
-        json_str(j, key, s);
-    else
-        json_null(j, key);
-}
-
-void admin_spf_json(struct json *j, const struct auth_spf_check *c)
-{
-    json_str(j, "result", span_str(auth_result_text(c->result)));
-    json_str(j, "identity", span_str(admin_identity_text(c->identity)));
-    json_name(j, "domain", &c->domain);
-    json_text(j, "mechanism", c->mechanism);
-    json_name(j, "record_domain", &c->record_domain);
-    json_str(j, "reason", c->reason);
-    json_text(j, "explanation", c->explanation);
-    json_int(j, "lookups", c->lookups);
-    json_int(j, "void_lookups", c->voids);
-}
-
-void admin_spf_steps_json(struct json *j, const struct auth_spf_check *c)
-{
-    json_open(j, "steps", '[');
-    for (size_t i = 0; i < c->step_count; i++) {
-        const struct auth_spf_step *s = &c->steps[i];
-        json_open(j, NULL, '{');
-        json_int(j, "depth", s->depth);
-        json_str(j, "domain", dns_name_span(&s->domain));
-        json_str(j, "term", s->term);
-        json_name(j, "target", &s->target);
-        json_str(j, "outcome", span_str(auth_spf_outcome_text(s->outcome)));
-        json_str(j, "note", s->note ? span_str(s->note) : (struct span){0});
-        json_close(j, '}');
-    }
-    json_close(j, ']');
-    json_int(j, "steps_left_out", (int64_t)c->steps_left_out);
-}
-
-static void put_json(struct buf *b, const struct auth_spf_result *r)
-{
-    struct json j = JSON(b);
-    json_open(&j, NULL, '{');
-    admin_spf_json(&j, r->decides);
-    admin_spf_steps_json(&j, r->decides);
-    json_open(&j, "identities", '{');
-    for (unsigned i = 0; i < AUTH_SPF_IDENTITIES; i++) {
-        const struct auth_spf_check *c = &r->check[i];
-        if (!c->checked)
-            continue;
-        json_open(&j, admin_identity_text(c->identity), '{');
-        admin_spf_json(&j, c);
-        admin_spf_steps_json(&j, c);
-        json_close(&j, '}');
-    }
-    json_close(&j, '}');
-    json_close(&j, '}');
-    buf_putc(b, '\n');
-}
-
 // ---- for people ----
 
 enum admin_ink admin_ink_of_result(enum auth_result r)
@@ -174,10 +99,10 @@ static void line(struct admin_page *p, const char *label, enum admin_ink ink, st
         admin_line(p, "    ", label, ink, buf_str(&b));
 }
 
-void admin_show_spf(struct admin_page *p, const struct auth_spf_check *c)
+void admin_show_spf(struct admin_page *p, const char *label, const struct auth_spf_check *c)
 {
     CLEANUP(buf_free) struct buf b = BUF(4096);
-    admin_put(p, INK_NONE, SPAN("  "));
+    admin_putf(p, INK_BOLD, "  %s", label);
     admin_put(p, INK_BOLD, c->identity == AUTH_SPF_HELO ? SPAN("HELO ") : SPAN("MAIL FROM "));
     admin_put(p, INK_BOLD, c->domain.len ? dns_name_span(&c->domain) : SPAN("(no domain)"));
     admin_putf(p, admin_ink_of_result(c->result), "  %s", auth_result_text(c->result));
@@ -187,6 +112,8 @@ void admin_show_spf(struct admin_page *p, const struct auth_spf_check *c)
     line(p, "mechanism", INK_NONE, c->mechanism);
     if (c->mechanism.len)
         line(p, "of", INK_NONE, dns_name_span(&c->record_domain));
+    if (c->step_count == 0)
+        return;
     buf_printf(&b, "%u of %d terms that ask DNS, %u of %d void answers", c->lookups,
                AUTH_SPF_LOOKUPS, c->voids, AUTH_SPF_VOIDS);
     line(p, "limits", INK_NONE, buf_span(&b));
@@ -208,7 +135,7 @@ static void show(struct admin_page *p, const struct admin_call *call,
     buf_putc(&p->out, '\n');
     for (unsigned i = 0; i < AUTH_SPF_IDENTITIES; i++)
         if (r->check[i].checked)
-            admin_show_spf(p, &r->check[i]);
+            admin_show_spf(p, "", &r->check[i]);
 }
 
 // ---- the command ----
@@ -216,10 +143,12 @@ static void show(struct admin_page *p, const struct admin_call *call,
 static int print(const struct admin_call *call, const struct auth_spf_result *r)
 {
     struct admin_page page = ADMIN_PAGE(admin_colour());
-    if (call->json)
-        put_json(&page.out, r);
-    else
+    if (call->json) {
+        auth_spf_put_json(&page.out, r);
+        buf_putc(&page.out, '\n');
+    } else {
         show(&page, call, r);
+    }
     int status = admin_print(&page.out);
     buf_free(&page.out);
     if (status != ADMIN_DONE)
