@@ -31,7 +31,7 @@ test: build-asan/build.ninja
 	@contrib/deps need build test
 	@tests/run
 
-soak: build-fuzz/build.ninja
+soak: all build-fuzz/build.ninja
 	@tests/soak
 
 bench: all
@@ -58,7 +58,7 @@ help:
 	@echo "make run      a server in the foreground, on 127.0.0.1:2525, with its files in ./run"
 	@echo "make test     all tests, under address and undefined-behaviour sanitizers"
 	@echo "make demo     deliveries in a small internet of its own"
-	@echo "make soak     each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
+	@echo "make soak     the long stories, each fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS)"
 	@echo "make bench    measurements beside other servers"
 	@echo "make deps     installs what is needed (as root), or says how"
 	@echo "make format   layout; make install; make clean"

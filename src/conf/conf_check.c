@@ -79,10 +79,31 @@ static struct rc check_store(const struct conf *c, struct conf_fault *fault)
     return RC(OK);
 }
 
+// The pair a record is published for: two keys cannot share it.
+static struct rc check_signers(const struct conf *c, struct conf_fault *fault)
+{
+    struct conf_at at = line_of(c, CONF_dkim_sign, fault);
+    for (size_t i = 0; i < conf_count(c, CONF_dkim_sign); i++) {
+        struct span a = conf_item(c, CONF_dkim_sign, i), domain = span_cut(&a, ' ');
+        a = span_trim(a);
+        struct span selector = span_cut(&a, ' ');
+        for (size_t k = 0; k < i; k++) {
+            struct span b = conf_item(c, CONF_dkim_sign, k), other = span_cut(&b, ' ');
+            b = span_trim(b);
+            if (span_ieq(domain, other) && span_ieq(selector, span_cut(&b, ' ')))
+                return conf_complain(&at,
+                                     "dkim.sign has selector %.*s of %.*s twice; give each key a "
+                                     "selector of its own",
+                                     SPAN_FMT(selector), SPAN_FMT(domain));
+        }
+    }
+    return RC(OK);
+}
+
 struct rc conf_check(const struct conf *c, struct conf_fault *fault)
 {
     static struct rc (*const checks[])(const struct conf *, struct conf_fault *) = {
-        check_tls, check_retry, check_relay, check_listen, check_store,
+        check_tls, check_retry, check_relay, check_listen, check_store, check_signers,
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         TRY(checks[i](c, fault));

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 
 const char *const conf_log_levels[] = {"debug", "info", "warn", "error", NULL};
+const char *const conf_auth_spf[] = {"note", "reject", NULL};
+const char *const conf_auth_dmarc[] = {"ignore", "note", "enforce", NULL};
 
 static bool letter_or_digit(char c)
 {
@@ -81,6 +83,30 @@ const char *conf_check_domain(struct span s)
     return is_domain(s)
                ? NULL
                : "is no domain; write \"example.org\", or \".example.org\" for all below it";
+}
+
+const char *conf_check_name(struct span s)
+{
+    return is_name(s) ? NULL : "is no domain; write \"example.org\"";
+}
+
+const char *conf_check_signer(struct span s)
+{
+    struct span domain = span_cut(&s, ' ');
+    s = span_trim(s);
+    struct span selector = span_cut(&s, ' ');
+    return is_name(domain) && is_name(selector) && span_trim(s).len
+               ? NULL
+               : "is no key to sign with; write \"DOMAIN SELECTOR KEYFILE\"";
+}
+
+// RFC 5322 §2.2; a colon or semicolon would end it inside a signature's h=.
+const char *conf_check_field(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.at[i] <= ' ' || s.at[i] > '~' || s.at[i] == ':' || s.at[i] == ';')
+            return "is no name of a header field";
+    return s.len && s.len <= 64 ? NULL : "is no name of a header field";
 }
 
 const char *conf_check_endpoint(struct span s)

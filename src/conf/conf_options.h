@@ -39,6 +39,36 @@ X(relay_networks, "relay.networks", CONF_LIST, 0, 0, "127.0.0.0/8,::1/128", NULL
 X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_domain,
   "Domains that mail is accepted for from anyone; \".example.org\" means all below it.")
 
+X(auth_evaluate, "auth.evaluate", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
+  "Evaluate SPF, DKIM, ARC and DMARC of what comes from clients outside relay.networks, and write Authentication-Results.")
+X(auth_relayed, "auth.relayed", CONF_BOOL, 0, 1, "false", NULL, CONF_RECEIVER, NULL,
+  "Evaluate what comes from relay.networks too.")
+X(auth_spf, "auth.spf", CONF_CHOICE, 0, 0, "note", conf_auth_spf, CONF_RECEIVER, NULL,
+  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message.")
+X(auth_dmarc, "auth.dmarc", CONF_CHOICE, 0, 0, "enforce", conf_auth_dmarc, CONF_RECEIVER, NULL,
+  "What DMARC leads to: enforce does what the domain's owner asks for, note only writes it down, ignore does not even keep records for reports.")
+X(auth_trusted_forwarders, "auth.trusted_forwarders", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
+  "Clients whose forwarded mail is accepted though DMARC fails, \"address/bits\".")
+X(auth_trusted_sealers, "auth.trusted_sealers", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Domains whose ARC seals are believed: what they say they received is an override when DMARC fails.")
+X(auth_authserv_id, "auth.authserv_id", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
+  "Name in Authentication-Results, and of those that are removed as forged; empty: hostname.")
+X(auth_timeout, "auth.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "30s", NULL, CONF_RECEIVER, NULL,
+  "Time for the evaluation behind the end of a message; then what is not known is temperror, which never refuses anything.")
+X(auth_max_signatures, "auth.max_signatures", CONF_INT, 1, 10, "10", NULL, CONF_RECEIVER, NULL,
+  "DKIM signatures of a message that are verified.")
+X(auth_min_rsa_bits, "auth.min_rsa_bits", CONF_INT, 1024, 4096, "1024", NULL, CONF_RECEIVER, NULL,
+  "Shortest RSA key whose signatures count (RFC 8301 asks for 1024).")
+
+X(dkim_sign, "dkim.sign", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, conf_check_signer,
+  "DKIM keys, \"DOMAIN SELECTOR KEYFILE\" (PEM, RSA or Ed25519): all keys of a domain sign what relay.networks send from it or below it, and notices of our own.")
+X(dkim_bounce_domain, "dkim.bounce_domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
+  "Domain whose keys sign notices of our own; empty: that of hostname.")
+X(dkim_oversign, "dkim.oversign", CONF_LIST, 0, 0, "From,Subject,Date,To,Cc,Reply-To,MIME-Version,Content-Type", NULL, CONF_RECEIVER, conf_check_field,
+  "Header fields that nobody can add to a signed message; From is one in any case.")
+X(dkim_lifetime, "dkim.lifetime", CONF_DURATION, 0, SECONDS(31536000), "0", NULL, CONF_RECEIVER, NULL,
+  "How long a signature is valid; 0: without end.")
+
 X(tls_certificate, "tls.certificate", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Certificate chain for receiving (PEM); empty: STARTTLS is not offered.")
 X(tls_key, "tls.key", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,

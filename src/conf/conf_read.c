@@ -34,6 +34,21 @@ static struct rc read_file_name(struct reader *r, enum conf_id id, struct span t
     return conf_set_text(r->conf, id, buf_span(&path), at);
 }
 
+// The file name at the end of an entry, from our folder if it is relative.
+static struct span entry_file(const struct reader *r, struct span entry, struct arena *a)
+{
+    CLEANUP(buf_free) struct buf b = BUF(CONF_TEXT_MAX + 8192);
+    size_t at = entry.len;
+    while (at > 0 && entry.at[at - 1] != ' ')
+        at--;
+    if (at == entry.len || entry.at[at] == '/' || !r->folder || !r->folder[0])
+        return entry;
+    buf_put(&b, span_first(entry, at));
+    buf_printf(&b, "%s/", r->folder);
+    buf_put(&b, span_skip(entry, at));
+    return arena_dup(a, buf_span(&b));
+}
+
 static struct rc read_list(struct reader *r, enum conf_id id, config_setting_t *s,
                            const struct conf_at *at)
 {
@@ -52,6 +67,8 @@ static struct rc read_list(struct reader *r, enum conf_id id, config_setting_t *
         if (why)
             return conf_complain(&here, "%s: \"%.*s\" %s", conf_options[id].name,
                                  SPAN_FMT(span_first(items[i], 80)), why);
+        if (conf_options[id].least == CONF_LIST_OF_FILES)
+            items[i] = entry_file(r, span_trim(items[i]), &a);
     }
     return conf_set_items(r->conf, id, items, count, at);
 }

@@ -30,6 +30,10 @@ enum conf_role {
     CONF_EVERYONE = (1 << 8) - 1,
 };
 
+// In `least` of a LIST: its entries end in a file name, behind the last blank; relative
+// ones count from the configuration file's folder.
+enum { CONF_LIST_OF_FILES = 1 };
+
 struct conf_option {
     const char *name; // "smtp.listen"
     enum conf_type type;

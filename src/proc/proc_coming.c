@@ -47,6 +47,21 @@ static bool got_keys(struct proc_coming *k, struct io_message *m)
     return rd_end(&r);
 }
 
+static bool got_signers(struct proc_coming *k, struct io_message *m)
+{
+    struct rd r = RD(m->payload);
+    for (size_t count = rd_u16(&r); count && !r.bad; count--)
+        for (int i = 0; i < 3; i++)
+            rd_span(&r);
+    key_free(&k->signers);
+    k->signers = BUF(IO_MESSAGE_MAX);
+    if (!rd_end(&r) || !rc_ok(buf_reserve(&k->signers, m->payload.len)))
+        return false;
+    buf_put(&k->signers, m->payload);
+    k->signs = true;
+    return true;
+}
+
 static void drop_listeners(struct proc_coming *k)
 {
     for (size_t i = 0; i < k->listener_count; i++)
@@ -80,10 +95,8 @@ bool proc_coming_got(struct proc *p, struct io_message *m)
         uint16_t kind;
         bool (*got)(struct proc_coming *k, struct io_message *m);
     } kinds[] = {
-        {MSG_SECTION, got_section},
-        {MSG_KEYS, got_keys},
-        {MSG_LISTEN, got_listen},
-        {MSG_LISTEN_RESET, got_reset},
+        {MSG_SECTION, got_section}, {MSG_KEYS, got_keys},          {MSG_SIGNERS, got_signers},
+        {MSG_LISTEN, got_listen},   {MSG_LISTEN_RESET, got_reset},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].kind == m->kind)
@@ -138,6 +151,18 @@ static void take_keys(struct proc *p, struct proc_coming *k)
     p->key = buf_span(&in->key);
 }
 
+static void take_signers(struct proc *p, struct proc_coming *k)
+{
+    struct proc_inner *in = proc_inner(p);
+    if (!k->signs)
+        return;
+    key_free(&in->signers);
+    in->signers = k->signers;
+    k->signers = BUF(0);
+    k->signs = false;
+    p->signers = buf_span(&in->signers);
+}
+
 // The old ones were the role's to close from its start on.
 static void take_listeners(struct proc *p, struct proc_coming *k)
 {
@@ -156,6 +181,7 @@ void proc_coming_take(struct proc *p)
     struct proc_coming *k = &proc_inner(p)->coming;
     take_conf(p, k);
     take_keys(p, k);
+    take_signers(p, k);
     take_listeners(p, k);
 }
 
@@ -168,6 +194,8 @@ void proc_coming_free(struct proc *p)
     key_free(&in->coming.key);
     buf_free(&in->chain);
     key_free(&in->key);
+    key_free(&in->coming.signers);
+    key_free(&in->signers);
     while (in->retired) {
         struct proc_retired *one = in->retired;
         in->retired = one->next;

@@ -29,8 +29,8 @@ struct proc_questions {
 // What the master sent and START has not yet put into force.
 struct proc_coming {
     struct conf *conf;
-    struct buf chain, key;
-    bool keys;
+    struct buf chain, key, signers;
+    bool keys, signs;
     int *listeners;
     size_t listener_count;
     bool reset; // the listeners replace those that are there
@@ -41,7 +41,7 @@ struct proc_inner {
     struct io_channel *master;
     struct proc_questions questions;
     struct proc_coming coming;
-    struct buf chain, key;
+    struct buf chain, key, signers;
     struct proc_retired *retired;
     bool started;
     int status;

@@ -17,9 +17,29 @@ enum { PAUSES = sizeof pauses_s / sizeof *pauses_s };
 
 #define LOG_WHO(i) LOG_T("role", proc_kind_text((i)->kind)), LOG_I("index", (i)->index)
 
+static void link_pair(struct proc_instance *a, struct proc_instance *b);
+
+static bool got_cut_off(struct proc_instance *i, const struct io_message *m)
+{
+    struct rd r = RD(m->payload);
+    unsigned kind = rd_enum(&r, PROC_KINDS), index = rd_u16(&r);
+    if (!rd_end(&r) || !proc_may_talk(i->kind, (enum proc_kind)kind))
+        return false;
+    for (size_t k = 0; !i->master->draining && k < i->master->count; k++) {
+        struct proc_instance *other = &i->master->instances[k];
+        if (other == i || (unsigned)other->kind != kind || other->index != index || !other->channel)
+            continue; // one that is dead is linked when it comes again
+        LOG(LOG_ERROR, "cut-off", LOG_WHO(i), LOG_T("from", proc_kind_text(other->kind)));
+        link_pair(i, other);
+    }
+    return true;
+}
+
 static bool got(void *arg, struct io_message *m)
 {
     struct proc_instance *i = arg;
+    if (m->kind == MSG_CUT_OFF)
+        return got_cut_off(i, m);
     if (m->kind == MSG_READY) {
         i->ready = true;
         proc_master_ready(i->master);
@@ -88,6 +108,7 @@ void proc_instance_configure(struct proc_instance *i)
     if (i->kind != PROC_RECEIVER)
         return;
     send_keys(i, s);
+    proc_instance_send(i, MSG_SIGNERS, buf_span(&s->signers), -1);
     send_listeners(i, s->bound, s->bound_count);
 }
 

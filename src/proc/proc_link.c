@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum { TLSA_MAX = 64 };
-#define SLOT_PATIENCE  SECONDS(600)
+#define SLOT_PATIENCE  SECONDS(30)
 #define LEAVE_PATIENCE SECONDS(10)
 
 static void pump(struct link *l, struct span *in);
@@ -21,6 +21,8 @@ struct crypto_digest link_key(const struct trust_host *host, const struct trust_
     wr_u16(&b, host->port);
     wr_u8(&b, (uint8_t)host->requirement);
     wr_bool(&b, host->sts_testing);
+    wr_bool(&b, host->sts_mismatch);
+    wr_bool(&b, host->name_protected);
     wr_bool(&b, need->requiretls);
     wr_bool(&b, need->tls_required_no);
     wr_span(&b, host->pin);
@@ -46,7 +48,8 @@ static void slot_back(struct link *l)
     struct proc_peer *queue = proc_peer(l->links->out->proc, PROC_QUEUE, 0);
     if (l->slot && !l->slot_held)
         proc_forget(l->links->out->proc, l->slot);
-    if (l->slot && queue && queue->generation == l->slot_generation)
+    // A question still open, or that timed out, is with the queue that is there now.
+    if (l->slot && queue && (!l->slot_held || queue->generation == l->slot_generation))
         proc_send(queue, MSG_SLOT_BACK, l->slot, (struct span){NULL, 0}, -1);
     l->slot = 0;
     l->slot_held = false;
@@ -129,7 +132,10 @@ static void failed_early(struct link *l, const struct smtp_reply *reply, struct 
         seen.stage = TRUST_AT_HANDSHAKE;
         seen.failure = TRUST_VALIDATION_FAILURE;
     }
-    reply_text(&text, reply, failure);
+    if (l->crowded)
+        buf_put(&text, SPAN("too many connections to this host at once, none was free"));
+    else
+        reply_text(&text, reply, failure);
     saw(l, seen, buf_span(&text));
 }
 
@@ -189,19 +195,26 @@ static void idle(struct link *l)
     if (l->dead || l->state != LINK_IDLE || l->user)
         return;
     if (patience == 0 || l->messages >= (unsigned)conf_int(c, CONF_send_max_messages) ||
-        l->links->out->proc->draining) {
+        l->links->out->proc->draining || l->rules != l->links->rules) {
         link_leave(l);
         return;
     }
-    // Somebody waits for a slot at this very host: this connection serves him.
+    // Somebody waits for a slot at this very host: this connection serves him, or,
+    // if he asks for another proof of it, at least its slot does.
+    bool wanted = false;
     for (struct link *w = l->links->first; w; w = w->next) {
-        if (w->state == LINK_WAITS_SLOT && w->user && l->links->user->wants(w->user, l)) {
+        if (w->state != LINK_WAITS_SLOT || !w->user)
+            continue;
+        if (l->links->user->wants(w->user, l)) {
             void *user = w->user;
             bury(w);
             l->links->user->take_over(user, l);
             return;
         }
+        wanted = wanted || (w->port == l->port && l->host.len && dns_name_eq(&w->host, &l->host));
     }
+    if (wanted)
+        link_leave(l);
 }
 
 static void step(struct link *l, const struct smtp_client_step *st)
@@ -349,10 +362,7 @@ static void on_closed(void *arg, struct rc why)
     struct link *l = arg;
     if (l->state == LINK_RULED && l->user)
         l->state = LINK_OPENS; // closed under the user's decision: it is told
-    if (l->stream)
-        io_stream_free(l->stream);
-    l->stream = NULL;
-    lost(l, why);
+    lost(l, why);              // with the stream still there: the session's facts lie in it
 }
 
 static void on_drained(void *arg)
@@ -407,14 +417,24 @@ static void connect_now(struct link *l)
     arm_in(l, conf_int(c, CONF_send_connect_timeout));
 }
 
-// Without an answer the queue is gone: the limit is a courtesy, mail goes on.
+// A queue that is gone gives none: the limit is a courtesy, mail goes on. One that
+// is there and has none for so long is a host with more work than it takes.
 static bool slot_came(void *arg, struct io_message *m)
 {
     struct link *l = arg;
-    if (m)
+    struct proc_peer *queue = proc_peer(l->links->out->proc, PROC_QUEUE, 0);
+    if (m) {
         l->slot_held = true;
-    else
+        l->slot_generation = queue->generation;
+    } else if (queue->channel) {
+        slot_back(l);
+        l->state = LINK_CONNECTS;
+        l->crowded = true;
+        lost(l, RC(TIMEOUT));
+        return true;
+    } else {
         l->slot = 0;
+    }
     connect_now(l);
     return !m || m->kind == MSG_SLOT_YOURS;
 }
@@ -428,12 +448,12 @@ struct link *link_open(struct links *s, void *user, const struct link_wish *wish
     *l = (struct link){.links = s,
                        .user = user,
                        .next = s->first,
+                       .rules = s->rules,
                        .key = *key,
                        .host = wish->host->name,
                        .port = wish->host->port,
                        .address = *wish->address,
-                       .clear = wish->clear,
-                       .slot_generation = queue ? queue->generation : 0};
+                       .clear = wish->clear};
     l->timer = (struct io_timer){.fire = on_time, .arg = l};
     l->session = (struct trust_session){.host = wish->host->name,
                                         .address = *wish->address,
@@ -459,7 +479,8 @@ struct link *link_open(struct links *s, void *user, const struct link_wish *wish
 struct link *link_reuse(struct links *s, const struct crypto_digest *key, void *user)
 {
     for (struct link *l = s->first; l; l = l->next) {
-        if (l->state != LINK_IDLE || l->clear || !span_eq(SPAN_OF(l->key.at), SPAN_OF(key->at)))
+        if (l->state != LINK_IDLE || l->clear || l->rules != s->rules ||
+            !span_eq(SPAN_OF(l->key.at), SPAN_OF(key->at)))
             continue;
         l->user = user;
         l->state = LINK_RULED;
@@ -563,6 +584,7 @@ void link_leave(struct link *l)
 
 void links_close_idle(struct links *s)
 {
+    s->rules++;
     for (struct link *l = s->first, *next; l; l = next) {
         next = l->next;
         if (l->state == LINK_IDLE)

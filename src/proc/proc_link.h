@@ -34,6 +34,7 @@ struct links {
     const struct outbound *out;
     const struct link_user *user;
     struct link *first;
+    unsigned rules; // rises when what is open was opened under old rules
 };
 struct link {
     struct link *next, *previous; // of the role
@@ -54,6 +55,7 @@ struct link {
     uint16_t port;
     struct dns_address address;
     bool clear, secured, uncertain, pumping, dead;
+    bool crowded; // its host had no slot for it
     uint32_t slot; // ticket; 0: none
     bool slot_held;
     unsigned slot_generation;
@@ -61,7 +63,7 @@ struct link {
     struct smtp_client *smtp;
     struct smtp_client_conf smtp_conf;
     struct io_timer timer;
-    unsigned messages;
+    unsigned messages, rules;
     struct trust_seen seen;
     enum trust_result_type fault; // of the handshake
     char detail[512];             // behind seen.detail
@@ -85,4 +87,5 @@ struct buf *link_out(struct link *l);
 void link_body_piece(struct link *l, struct span piece);
 void link_body_end(struct link *l);
 void link_leave(struct link *l); // without its user: QUIT where it can be said
+// And who is at work now is not used again: trust anchors and rules may be others.
 void links_close_idle(struct links *s);

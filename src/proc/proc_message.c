@@ -10,6 +10,7 @@ enum {
     RET_END = 3,
     CIPHERS = 1,
     DOMAIN_MAX = 255,
+    EVALUATION_TEXTS = 16,
     RECIPIENT_LEAST = 49, // bytes of a recipient whose texts are all empty
 };
 
@@ -194,5 +195,45 @@ bool proc_outcome_unpack(struct rd *r, struct store_outcome *out)
     out->reason = rd_span(r);
     out->remote = rd_span(r);
     out->diagnostic = rd_span(r);
+    return !r->bad;
+}
+
+// The texts of an evaluation, in their order on the wire.
+static void evaluation_texts(struct store_evaluation *e, struct span *out[EVALUATION_TEXTS])
+{
+    struct span *const texts[EVALUATION_TEXTS] = {
+        &e->client, &e->helo,        &e->sender,          &e->author,
+        &e->spf,    &e->spf_domain,  &e->spf_scope,       &e->dkim,
+        &e->arc,    &e->dmarc,       &e->policy_domain,   &e->policy,
+        &e->wish,   &e->disposition, &e->override_reason, &e->comment};
+    for (size_t i = 0; i < EVALUATION_TEXTS; i++)
+        out[i] = texts[i];
+}
+
+void proc_evaluation_pack(struct buf *b, const struct store_evaluation *e)
+{
+    struct store_evaluation copy = *e;
+    struct span *texts[EVALUATION_TEXTS];
+    evaluation_texts(&copy, texts);
+    wr_i64(b, e->when.us);
+    wr_u64(b, e->message);
+    for (size_t i = 0; i < EVALUATION_TEXTS; i++)
+        wr_span(b, *texts[i]);
+    wr_bool(b, e->spf_aligned);
+    wr_bool(b, e->dkim_aligned);
+    wr_bool(b, e->accepted);
+}
+
+bool proc_evaluation_unpack(struct rd *r, struct store_evaluation *out)
+{
+    struct span *texts[EVALUATION_TEXTS];
+    *out = (struct store_evaluation){.when.us = rd_i64(r)};
+    evaluation_texts(out, texts);
+    out->message = rd_u64(r);
+    for (size_t i = 0; i < EVALUATION_TEXTS; i++)
+        *texts[i] = rd_span(r);
+    out->spf_aligned = rd_bool(r);
+    out->dkim_aligned = rd_bool(r);
+    out->accepted = rd_bool(r);
     return !r->bad;
 }

@@ -11,9 +11,10 @@
 
 enum proc_message {
     // master -> role
-    MSG_SECTION = 2, // conf_pack: at start and at reload
-    MSG_KEYS = 4,    // span chain, span key (PEM); both empty: no TLS. Before START and at reload
-    MSG_LISTEN = 6,  // fd: a bound socket; span text. A reload sends them anew after LISTEN_RESET
+    MSG_SECTION = 2,  // conf_pack: at start and at reload
+    MSG_KEYS = 4,     // span chain, span key (PEM); both empty: no TLS. Before START and at reload
+    MSG_SIGNERS = 16, // [span domain, span selector, span key (PEM)]: DKIM. As MSG_KEYS
+    MSG_LISTEN = 6,   // fd: a bound socket; span text. A reload sends them anew after LISTEN_RESET
     MSG_LISTEN_RESET = 8,
     MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
     MSG_START = 12, // all of the above is complete: begin, or (again) put into force
@@ -21,6 +22,7 @@ enum proc_message {
     // role -> master
     MSG_READY = 20,
     MSG_DRAINED = 22,
+    MSG_CUT_OFF = 24, // u8 kind, u16 index: that channel was closed, and no other has come
 
     // receiver -> store
     MSG_SEGMENT = 30, // bool own_file -> u8 rc, u32 segment, u64 first id of messages to be put
@@ -30,7 +32,8 @@ enum proc_message {
                      // recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce that is not owed any more).
                      // A file of its own is sealed with its message
     MSG_COMMITTED,
-    MSG_SEAL = 34, // u32 segment: no more will be appended
+    MSG_SEAL = 34,       // u32 segment: no more will be appended
+    MSG_EVALUATION = 36, // evaluation: of a message that came in, whatever became of it
     // receiver, sender -> store
     MSG_LOAD = 40,         // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
     MSG_LOADED,            //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is left);
@@ -59,7 +62,7 @@ enum proc_message {
     MSG_SLOT_YOURS,
     MSG_SLOT_BACK = 78, // span host: it was closed, or is not wanted any more
 
-    // sender, control, fetcher -> resolver
+    // receiver, sender, control, fetcher -> resolver
     MSG_DNS = 80, // dns_question_pack -> dns_answer_pack
     MSG_DNS_IS,
     MSG_SELF_TEST = 94, // control ->: (empty) -> u8 self_test_is
@@ -94,3 +97,6 @@ bool proc_attempt_unpack(struct rd *r, struct store_attempt *out); // borrows fr
 // give up: here `due` is unused and STORE_FAILED means "refused for good".
 void proc_outcome_pack(struct buf *b, const struct store_outcome *o);
 bool proc_outcome_unpack(struct rd *r, struct store_outcome *out); // borrows from r
+
+void proc_evaluation_pack(struct buf *b, const struct store_evaluation *e);
+bool proc_evaluation_unpack(struct rd *r, struct store_evaluation *out); // borrows from r

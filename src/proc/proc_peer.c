@@ -8,7 +8,11 @@
 struct proc_peer_slot {
     struct proc_peer peer;
     int fd; // until START; then -1
+    struct io_timer cut_off;
 };
+// The master sees who dies, but not who was left alone for saying nonsense: both
+// would go on without each other for ever.
+static const int64_t cut_off_us = SECONDS(2);
 
 static struct proc_peer_slot *slot_of(struct proc_peer *peer)
 {
@@ -50,9 +54,28 @@ static void down(struct proc_peer *peer)
         peer->proc->role->peer_down(peer);
 }
 
+static void tell_cut_off(void *arg)
+{
+    struct proc_peer_slot *slot = arg;
+    struct proc *p = slot->peer.proc;
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_u8(&b, (uint8_t)slot->peer.kind);
+    wr_u16(&b, (uint16_t)slot->peer.index);
+    io_channel_send(proc_inner(p)->master, MSG_CUT_OFF, 0, buf_span(&b), -1);
+    io_timer_set(p->loop, &slot->cut_off, (struct mono){io_now(p->loop).us + cut_off_us});
+}
+
+// One of the two tells, lest the channel is made twice.
 static void closed(void *arg)
 {
-    down(arg);
+    struct proc_peer_slot *slot = slot_of(arg);
+    struct proc *p = slot->peer.proc;
+    down(&slot->peer);
+    if (p->role->kind > slot->peer.kind)
+        return;
+    slot->cut_off.fire = tell_cut_off;
+    slot->cut_off.arg = slot;
+    io_timer_set(p->loop, &slot->cut_off, (struct mono){io_now(p->loop).us + cut_off_us});
 }
 
 static void open_channel(struct proc_peer *peer)
@@ -60,6 +83,7 @@ static void open_channel(struct proc_peer *peer)
     struct proc_peer_slot *slot = slot_of(peer);
     if (slot->fd < 0)
         return;
+    io_timer_cancel(peer->proc->loop, &slot->cut_off);
     peer->channel = io_channel_new(peer->proc->loop, slot->fd, got, closed, peer);
     peer->generation++;
     slot->fd = -1;
@@ -123,6 +147,7 @@ void proc_peers_free(struct proc *p)
             io_channel_free(slot->peer.channel);
         if (slot->fd >= 0)
             close(slot->fd);
+        io_timer_cancel(p->loop, &slot->cut_off);
         free(slot);
     }
     free(p->peers);

@@ -10,6 +10,7 @@ const struct proc_pair proc_peers[] = {
     {PROC_SENDER, PROC_STORE, "messages to send, outcomes, policies"},
     {PROC_SENDER, PROC_QUEUE, "jobs and their end, slots of hosts"},
     {PROC_RECEIVER, PROC_QUEUE, "bounces to write and their end"},
+    {PROC_RECEIVER, PROC_RESOLVER, "DNS questions of SPF, DKIM, ARC and DMARC"},
     {PROC_SENDER, PROC_RESOLVER, "DNS questions"},
     {PROC_FETCHER, PROC_RESOLVER, "addresses of policy hosts"},
     {PROC_SENDER, PROC_FETCHER, "MTA-STS policies"},

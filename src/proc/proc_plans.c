@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 enum { PLAN_ROOM = 4 << 20, PLANS_MAX = 20000, PLAN_BUCKETS = 4096, REFRESH_LIMIT = 100 };
+enum { ANSWER_ROOM = 4 << 20 };
+enum { BYTES_MAX = 128 << 20 }; // of plans kept: a domain can make its own large
 #define DNS_PATIENCE    SECONDS(60)
 #define FETCH_PATIENCE  SECONDS(120)
 #define STORED_PATIENCE SECONDS(10)
@@ -25,6 +27,7 @@ struct entry {
     struct dns_name domain;
     struct trust_need need;
     bool refresh;             // only the policy, for its own sake
+    bool old;                 // in the making under rules that no longer hold
     struct shared_plan *plan; // NULL: in the making
     struct mono until;
     struct shared_plan *making;
@@ -38,7 +41,7 @@ struct entry {
 struct plans {
     const struct outbound *out;
     struct entry *buckets[PLAN_BUCKETS]; // by domain
-    size_t count;
+    size_t count, bytes;                 // entries; bytes of the plans that are kept
 };
 
 struct question { // one question of a planner under way
@@ -73,6 +76,11 @@ static struct entry **bucket_of(struct plans *p, const struct dns_name *domain)
     return &p->buckets[h % PLAN_BUCKETS];
 }
 
+static size_t plan_bytes(const struct shared_plan *plan)
+{
+    return plan->arena.used + plan->json.cap;
+}
+
 static void remove_entry(struct entry *e)
 {
     for (struct entry **at = bucket_of(e->plans, &e->domain); *at; at = &(*at)->next) {
@@ -82,12 +90,13 @@ static void remove_entry(struct entry *e)
         }
     }
     e->plans->count--;
+    if (e->plan)
+        e->plans->bytes -= plan_bytes(e->plan);
     plans_release(e->plan);
     free(e);
 }
 
-// Those in the making go on for who waits for them; they are not kept.
-void plans_forget(struct plans *p)
+static void plans_drop(struct plans *p)
 {
     for (size_t i = 0; i < PLAN_BUCKETS; i++) {
         for (struct entry *e = p->buckets[i], *next; e; e = next) {
@@ -96,6 +105,15 @@ void plans_forget(struct plans *p)
                 remove_entry(e);
         }
     }
+}
+
+// Those in the making go on for who waits for them; they are not kept.
+void plans_forget(struct plans *p)
+{
+    plans_drop(p);
+    for (size_t i = 0; i < PLAN_BUCKETS; i++)
+        for (struct entry *e = p->buckets[i]; e; e = e->next)
+            e->old = true;
 }
 
 void plans_free(struct plans *p)
@@ -108,13 +126,16 @@ void plans_free(struct plans *p)
 
 // ---- answers ----
 
+// Unpacked in a place of its own: a plan without room for it is the planner's to
+// judge, and nothing that the resolver did wrong.
 static void answer_dns(struct question *q, struct rd *r, bool *fine)
 {
+    CLEANUP(arena_free) struct arena a = ARENA(ANSWER_ROOM);
     struct dns_answer answer = {.standing = DNS_INDETERMINATE,
                                 .presence = DNS_NO_ANSWER,
                                 .why = SPAN("the resolver gave no answer in time")};
     if (r) {
-        *fine = dns_answer_unpack(r, &answer, &q->entry->making->arena) && rd_end(r);
+        *fine = dns_answer_unpack(r, &answer, &a) && rd_end(r);
         if (!*fine)
             answer = (struct dns_answer){.why = SPAN("the resolver's answer was damaged")};
     }
@@ -216,10 +237,11 @@ static void done(struct entry *e)
     plan->plan = trust_planner_plan(e->planner);
     trust_plan_put_json(&plan->json, plan->plan);
     int64_t age = SECONDS(plan->plan->ttl);
-    bool keep = age > 0 && !e->refresh;
+    bool keep = age > 0 && !e->refresh && !e->old;
     e->plan = plan; // our own use of it, until the entry goes
     e->making = NULL;
     e->planner = NULL;
+    e->plans->bytes += plan_bytes(plan);
     e->until.us = io_now(o->proc->loop).us + (age < PLAN_AGE_MOST ? age : PLAN_AGE_MOST);
     struct waiter *w = e->waiters;
     e->waiters = NULL;
@@ -301,8 +323,8 @@ static struct entry *new_entry(struct plans *p, const struct dns_name *domain,
                                struct trust_need need)
 {
     struct entry *e = mem_new(sizeof *e), **bucket = bucket_of(p, domain);
-    if (p->count >= PLANS_MAX)
-        plans_forget(p); // rare, and cheaper than to keep an order of age
+    if (p->count >= PLANS_MAX || p->bytes >= BYTES_MAX)
+        plans_drop(p); // rare, and cheaper than to keep an order of age
     *e = (struct entry){.next = *bucket, .plans = p, .domain = *domain, .need = need};
     *bucket = e;
     p->count++;
@@ -318,7 +340,7 @@ static struct entry *find(struct plans *p, const struct dns_name *domain, struct
             remove_entry(e);
             continue;
         }
-        if (!e->refresh && dns_name_eq(&e->domain, domain) &&
+        if (!e->refresh && !e->old && dns_name_eq(&e->domain, domain) &&
             e->need.requiretls == need.requiretls &&
             e->need.tls_required_no == need.tls_required_no)
             return e;

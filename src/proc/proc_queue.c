@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-enum { WORKER_JOBS = 64, AFFINITIES = 4096, HOST_MAX = 300 };
+enum { SENDER_JOBS = 512, RECEIVER_JOBS = 64, AFFINITIES = 4096, HOST_MAX = 300 };
 #define FILL_PATIENCE   SECONDS(60)
 #define FILL_AGAIN      SECONDS(1)
 #define LOOK_AHEAD      SECONDS(600)
@@ -89,7 +89,7 @@ static bool may_work(struct proc_peer *peer, enum proc_kind kind)
     if (peer->kind != kind || !peer->channel)
         return false;
     struct worker *w = worker_of(peer);
-    return w->spoken && w->count < WORKER_JOBS;
+    return w->spoken && w->count < (kind == PROC_SENDER ? SENDER_JOBS : RECEIVER_JOBS);
 }
 
 static struct proc_peer *least_busy(struct state *s, enum proc_kind kind)
@@ -121,6 +121,23 @@ static struct proc_peer *choose_sender(struct state *s, struct span domain)
     return idle;
 }
 
+static bool any_there(const struct state *s, enum proc_kind kind)
+{
+    for (size_t i = 0; i < s->proc->peer_count; i++) {
+        struct proc_peer *peer = s->proc->peers[i];
+        if (peer->kind == kind && peer->channel && worker_of(peer)->spoken)
+            return true;
+    }
+    return false;
+}
+
+// Without receivers, bounces wait for one; what goes out need not wait with them.
+static bool may_give(struct state *s)
+{
+    return least_busy(s, PROC_SENDER) &&
+           (least_busy(s, PROC_RECEIVER) || !any_there(s, PROC_RECEIVER));
+}
+
 static void give(struct proc_peer *peer, const struct queue_job *job)
 {
     struct worker *w = worker_of(peer);
@@ -144,11 +161,13 @@ static void dispatch(void *arg)
         return;
     struct wall now = io_wall(s->proc->loop);
     struct queue_job job;
-    while (least_busy(s, PROC_SENDER) && least_busy(s, PROC_RECEIVER) &&
-           queue_next(s->queue, now, &job)) {
+    while (may_give(s) && queue_next(s->queue, now, &job)) {
         struct proc_peer *peer =
             job.domain.len ? choose_sender(s, job.domain) : least_busy(s, PROC_RECEIVER);
-        give(peer, &job);
+        if (peer)
+            give(peer, &job);
+        else
+            queue_done(s->queue, job.id, true, (struct wall){now.us + AFTER_DEATH});
     }
     struct wall wake = queue_wake(s->queue);
     if (wake.us == WALL_NEVER.us) {
@@ -360,17 +379,29 @@ static struct slot *slot_of(struct state *s, uint64_t who)
     return NULL;
 }
 
+static void slot_pass(struct state *s, uint64_t next)
+{
+    struct slot *waiting = slot_of(s, next);
+    if (!waiting)
+        panic("slot %llu waits for nobody", (unsigned long long)next);
+    slot_granted(waiting);
+}
+
+static void slots_pass(struct state *s)
+{
+    struct span host;
+    uint64_t next;
+    while (queue_slots_next(s->slots, &host, &next))
+        slot_pass(s, next);
+}
+
 static void slot_back(struct state *s, struct slot *slot)
 {
     uint64_t next;
-    if (!slot->held) {
+    if (!slot->held)
         queue_slots_forget(s->slots, slot->host, slot->who);
-    } else if (queue_slots_give(s->slots, slot->host, &next)) {
-        struct slot *waiting = slot_of(s, next);
-        if (!waiting)
-            panic("slot %llu waits for nobody", (unsigned long long)next);
-        slot_granted(waiting);
-    }
+    else if (queue_slots_give(s->slots, slot->host, &next))
+        slot_pass(s, next);
     free(slot);
 }
 
@@ -452,6 +483,7 @@ static void reload(struct proc *p)
     struct queue_limits limits = limits_of(p->conf);
     queue_limit(s->queue, &limits);
     queue_slots_limit(s->slots, (unsigned)conf_int(p->conf, CONF_queue_per_host));
+    slots_pass(s);
     dispatch_soon(s);
 }
 

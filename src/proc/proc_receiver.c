@@ -4,13 +4,19 @@
 
 #include "base_log.h"
 #include "proc_networks.h"
+#include "proc_receiver_auth.h"
+#include "proc_receiver_sign.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
+// So many with the longest addresses there can be still fit into one COMMIT.
+enum { RECIPIENTS_MOST = 7000 };
+
 static void configure(struct receiver *r)
 {
     const struct conf *c = r->proc->conf;
+    int64_t recipients = conf_int(c, CONF_smtp_max_recipients);
     const char *why = "";
     io_tls_server_free(r->tls);
     r->tls = NULL;
@@ -21,10 +27,14 @@ static void configure(struct receiver *r)
     }
     networks_free(r->networks);
     r->networks = networks_new(c, CONF_relay_networks);
+    receiver_rules_release(r->rules);
+    r->rules = receiver_rules_new(c);
+    receiver_keys_release(r->keys);
+    r->keys = receiver_keys_new(r->proc);
     r->smtp = (struct smtp_server_conf){
         .hostname = conf_span(c, CONF_hostname),
         .max_size = (uint64_t)conf_int(c, CONF_smtp_max_size),
-        .max_recipients = (unsigned)conf_int(c, CONF_smtp_max_recipients),
+        .max_recipients = (unsigned)(recipients < RECIPIENTS_MOST ? recipients : RECIPIENTS_MOST),
         .max_errors = (unsigned)conf_int(c, CONF_smtp_max_errors),
         .max_messages = (unsigned)conf_int(c, CONF_smtp_max_messages),
         .command_us = conf_int(c, CONF_smtp_command_timeout),

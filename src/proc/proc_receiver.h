@@ -39,11 +39,15 @@ uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
                          void *arg);
 void receiver_segments_renew(struct receiver *r);
 bool receiver_can_store(const struct receiver *r); // a segment is at hand
-uint64_t receiver_new_id(struct receiver *r);      // of a message, by the store; 0: none is left
+// Of a message, out of those that the store gave with the segment: the one id of it, in
+// Received, the 250, the log, the queue and the history. 0: none is left.
+uint64_t receiver_new_id(struct receiver *r);
 void receiver_id_text(char text[static 17], uint64_t id);
 
 struct receiver {
     struct proc *proc;
+    struct receiver_rules *rules; // NULL: nothing is evaluated
+    struct receiver_keys *keys;   // NULL: nothing is signed
     struct smtp_server_conf smtp;
     struct io_tls_server *tls;
     struct networks *networks;

@@ -2,6 +2,7 @@
 // owed a notice; it is written like any other message and *replaces* those
 // recipients in one transaction.
 #include "proc_receiver.h"
+#include "proc_receiver_sign.h"
 
 #include "base_log.h"
 #include "mail_dsn.h"
@@ -96,8 +97,19 @@ static void put_notice(struct buf *out, struct bounce *b, const struct store_env
     free(to);
 }
 
+static void sign_notice(struct buf *head, struct receiver *r, struct span notice)
+{
+    if (!r->keys)
+        return;
+    struct receiver_sign *s = receiver_sign_new(r->keys, io_wall(r->proc->loop),
+                                                conf_span(r->proc->conf, CONF_dkim_bounce_domain));
+    receiver_sign_feed(s, notice);
+    receiver_sign_end(s, head);
+    receiver_sign_free(s);
+}
+
 static void commit_notice(struct bounce *b, const struct store_envelope *failed, uint64_t id,
-                          const struct store_range *body)
+                          const struct store_range *body, struct span head)
 {
     struct mail_address sender;
     CLEANUP(arena_free) struct arena a = ARENA(4096);
@@ -114,7 +126,7 @@ static void commit_notice(struct bounce *b, const struct store_envelope *failed,
     struct store_recipient to = {
         .address = failed->sender, .domain = dns_name_span(&sender.domain), .due = now};
     struct store_envelope e = {
-        .id = id, .received = now, .body = *body, .count = 1, .recipients = &to};
+        .id = id, .received = now, .head = head, .body = *body, .count = 1, .recipients = &to};
     receiver_commit(b->receiver, &e, replaces, failed->count, committed, b);
     free(replaces);
 }
@@ -129,6 +141,8 @@ static void write_notice(struct bounce *b, const struct store_envelope *failed, 
     buf_put(&head, failed->head);
     read_head(&head, fd, &failed->body);
     put_notice(&notice, b, failed, id, buf_span(&head));
+    CLEANUP(buf_free) struct buf signatures = BUF(HEAD_MAX);
+    sign_notice(&signatures, r, buf_span(&notice));
     receiver_body_start(&body, r, NULL, NULL);
     body.memory.max = NOTICE_MAX;
     buf_put(&body.memory, buf_span(&notice));
@@ -136,7 +150,7 @@ static void write_notice(struct bounce *b, const struct store_envelope *failed, 
     struct rc rc = id ? receiver_body_end(&body, &range) : RC(UNAVAILABLE);
     receiver_body_forget(&body);
     if (rc_ok(rc))
-        commit_notice(b, failed, id, &range);
+        commit_notice(b, failed, id, &range, buf_span(&signatures));
     else
         committed(b, rc, 0);
 }

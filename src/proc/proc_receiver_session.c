@@ -1,6 +1,6 @@
 // One SMTP session of a receiver: the pump between stream and machine, and the
 // answers to what the machine asks.
-#include "proc_receiver.h"
+#include "proc_receiver_screen.h"
 
 #include "base_log.h"
 #include "dns_answer.h"
@@ -11,18 +11,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { HEAD_MAX = 256 << 10 };
+
 struct session {
     struct session *next, *previous;
     struct receiver *receiver;
     struct io_stream *stream; // NULL: the client is gone
     struct smtp_server *smtp;
+    struct smtp_server_conf conf; // a reload changes the receiver's
     struct io_endpoint peer;
     struct io_timer timer;
     bool waiting; // for an answer: the machine must not be moved
-    bool pumping, committing, in_message;
+    bool pumping, committing, judging, in_message;
+    bool inside; // a client of relay.networks
     struct receiver_body body;
+    struct receiver_screen screen;
     struct mail_scan scan;
-    uint64_t id; // in the Received field of the message being committed
+    uint64_t id; // of the message being committed
 };
 
 static void pump(struct session *s, struct span *in);
@@ -31,6 +36,7 @@ static void session_free(struct session *s)
 {
     struct receiver *r = s->receiver;
     io_timer_cancel(r->proc->loop, &s->timer);
+    receiver_screen_drop(&s->screen);
     if (s->in_message)
         receiver_body_forget(&s->body);
     if (s->stream)
@@ -58,6 +64,12 @@ static void gone(struct session *s)
         session_free(s);
 }
 
+// Who has said all and closed his half still waits for the answer.
+static void hold_input(struct session *s)
+{
+    io_stream_pause(s->stream, true);
+}
+
 // The machine may move again: first what it has to say, then, at the end of the
 // turn, the input that was held back.
 static void resume(struct session *s)
@@ -82,12 +94,33 @@ static bool may_relay_to(struct session *s, const struct mail_address *to)
 {
     const struct receiver *r = s->receiver;
     struct dns_name self;
-    if (networks_hold(r->networks, &s->peer))
+    if (s->inside)
         return true;
     if (to->kind == MAIL_DOMAIN)
         return domain_listed(r->proc->conf, CONF_relay_domains, &to->domain);
     return to->kind == MAIL_BARE && dns_name_parse_host(&self, r->smtp.hostname) &&
            domain_listed(r->proc->conf, CONF_relay_domains, &self);
+}
+
+static void answer_mail(struct session *s, const struct mail_address *from)
+{
+    receiver_screen_drop(&s->screen); // of a transaction that came to nothing
+    s->inside = networks_hold(s->receiver->networks, &s->peer);
+    if (from->kind == MAIL_LITERAL) // it could not be told of a failure
+        answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+    else
+        answer(s, 250, "2.1.0", SPAN("sender ok"));
+}
+
+// SPF is asked as soon as somebody is there who would get the message.
+static void accept_rcpt(struct session *s)
+{
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    receiver_screen_sender(&s->screen, s->receiver, s->inside,
+                           &(struct receiver_auth_request){.client = &s->peer,
+                                                           .helo = smtp_server_helo(s->smtp),
+                                                           .sender = t->sender.text});
+    answer(s, 250, "2.1.5", SPAN("recipient ok"));
 }
 
 static void answer_rcpt(struct session *s, const struct mail_address *to)
@@ -97,7 +130,7 @@ static void answer_rcpt(struct session *s, const struct mail_address *to)
     else if (!may_relay_to(s, to))
         answer(s, 550, "5.7.1", SPAN("relaying denied"));
     else
-        answer(s, 250, "2.1.5", SPAN("recipient ok"));
+        accept_rcpt(s);
 }
 
 static void answer_data(struct session *s)
@@ -113,7 +146,7 @@ static void answer_data(struct session *s)
 static void body_ready(void *arg)
 {
     struct session *s = arg;
-    if (!s->stream)
+    if (!s->stream || s->judging)
         return;
     io_stream_pause(s->stream, false);
     resume(s);
@@ -124,6 +157,7 @@ static void body_begin(struct session *s)
     s->in_message = true;
     s->scan = (struct mail_scan){0};
     receiver_body_start(&s->body, s->receiver, body_ready, s);
+    receiver_screen_begin(&s->screen, s->receiver, s->inside, &s->body);
 }
 
 static void body_piece(struct session *s, struct span piece)
@@ -131,7 +165,8 @@ static void body_piece(struct session *s, struct span piece)
     if (!s->in_message)
         body_begin(s);
     mail_scan_feed(&s->scan, piece);
-    if (!receiver_body_add(&s->body, piece)) {
+    receiver_screen_feed(&s->screen, piece);
+    if (s->body.waiting) {
         s->waiting = true;
         io_stream_pause(s->stream, true);
     }
@@ -139,6 +174,7 @@ static void body_piece(struct session *s, struct span piece)
 
 static void body_abort(struct session *s)
 {
+    receiver_screen_drop(&s->screen);
     if (s->in_message)
         receiver_body_forget(&s->body);
     s->in_message = false;
@@ -175,17 +211,14 @@ static void put_received(struct session *s, struct buf *head)
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
-// `queued`: the id that sender, history and `geleit queue` call it by.
 static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    char received[17];
     CLEANUP(buf_free) struct buf client = BUF(256);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
-    receiver_id_text(received, s->id);
     put_client(&client, s);
-    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_T("received", received),
-        LOG_S("client", buf_span(&client)), LOG_S("from", t->sender.text),
-        LOG_I("recipients", t->count), LOG_T("tls", tls ? tls->version : "none"));
+    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
+        LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
+        LOG_T("tls", tls ? tls->version : "none"));
 }
 
 static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
@@ -199,7 +232,7 @@ static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
         answer(s, 250, "2.0.0", buf_span(&text));
         return;
     }
-    LOG(LOG_WARN, "message-not-stored", LOG_T("received", id), LOG_T("why", rc_text(rc)));
+    LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
     buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
     bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
     answer(s, full ? 452 : 451, full ? "4.3.1" : "4.3.0", buf_span(&text));
@@ -240,49 +273,96 @@ static void fill_recipients(struct session *s, struct store_envelope *e, struct 
 
 static void send_to_store(struct session *s, struct store_envelope *e)
 {
-    CLEANUP(buf_free) struct buf head = BUF(8192), client = BUF(256), bare = BUF(512);
+    CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256), bare = BUF(512);
     struct store_recipient *recipients = mem_new(e->count * sizeof *recipients);
     put_client(&client, s);
     e->client = buf_span(&client);
+    receiver_screen_put(&s->screen, &head);
     put_received(s, &head);
     e->head = buf_span(&head);
     e->recipients = recipients;
     fill_recipients(s, e, &bare);
+    if (!rc_ok(buf_state(&head))) {
+        answer_stored(s, RC(FULL), 0);
+        free(recipients);
+        return;
+    }
+    if (s->screen.auth)
+        receiver_auth_record(s->screen.auth, s->id, true);
     s->waiting = s->committing = true;
-    // Who has said all and closed his half still waits for the answer.
-    io_stream_pause(s->stream, true);
+    hold_input(s);
     receiver_commit(s->receiver, e, NULL, 0, committed, s);
     free(recipients);
 }
 
-static void commit(struct session *s)
+static void store_message(struct session *s)
 {
     const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
-    struct store_envelope e = {.received = io_wall(s->receiver->proc->loop),
+    struct store_envelope e = {.id = s->id,
+                               .received = io_wall(s->receiver->proc->loop),
                                .sender = t->sender.text,
                                .eight_bit = s->scan.eight_bit,
                                .tls_required_no = s->scan.tls_required_no,
                                .authenticated_tls = io_stream_tls(s->stream) != NULL,
                                .count = t->count};
+    struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
+    if (rc_ok(rc))
+        send_to_store(s, &e);
+    else
+        answer_stored(s, rc, 0);
+}
+
+// The verdict is there, if one was wanted.
+static void conclude(struct session *s)
+{
+    struct receiver_refusal no = {.code = 0};
+    if (s->screen.auth)
+        receiver_auth_refusal(s->screen.auth, &no);
+    if (no.code) {
+        receiver_auth_record(s->screen.auth, s->id, false);
+        answer(s, no.code, no.status, buf_span(&no.text));
+    } else {
+        store_message(s);
+    }
+    buf_free(&no.text);
+    body_abort(s); // its bytes are where they stay
+}
+
+static void judged(void *arg)
+{
+    struct session *s = arg;
+    s->judging = false;
+    conclude(s);
+    if (s->committing)
+        return;
+    io_stream_pause(s->stream, false);
+    resume(s);
+}
+
+static void commit(struct session *s)
+{
     if (!s->in_message)
         body_begin(s); // an empty message
-    s->id = e.id = receiver_new_id(s->receiver);
+    s->id = receiver_new_id(s->receiver);
     if (goes_in_circles(s)) {
         answer(s, 554, "5.4.6", SPAN("too many Received fields: this message goes in circles"));
+        body_abort(s);
+    } else if (receiver_screen_end(&s->screen, judged, s)) {
+        conclude(s);
     } else {
-        struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
-        if (rc_ok(rc))
-            send_to_store(s, &e);
-        else
-            answer_stored(s, rc, 0);
+        s->waiting = s->judging = true;
+        hold_input(s);
     }
-    body_abort(s); // its bytes are where they stay
 }
 
 // ---- the pump ----
 
 static void starttls(struct session *s)
 {
+    if (!s->receiver->tls) { // since a reload
+        gone(s);
+        return;
+    }
     s->waiting = true;
     io_stream_accept_tls(s->stream, s->receiver->tls);
 }
@@ -302,7 +382,7 @@ static void step(struct session *s, const struct smtp_server_step *st)
             gone(s); // it sends commands and reads no replies
         break;
     case SMTP_SERVER_ASK_MAIL:
-        answer(s, 250, "2.1.0", SPAN("sender ok"));
+        answer_mail(s, st->address);
         break;
     case SMTP_SERVER_ASK_RCPT:
         answer_rcpt(s, st->address);
@@ -414,7 +494,8 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     s->receiver = r;
     s->peer = *peer;
     s->timer = (struct io_timer){.fire = on_time, .arg = s};
-    s->smtp = smtp_server_new(&r->smtp, io_now(r->proc->loop));
+    s->conf = r->smtp;
+    s->smtp = smtp_server_new(&s->conf, io_now(r->proc->loop));
     s->stream = io_stream_new(r->proc->loop, fd, &owner, s);
     s->next = r->sessions;
     if (s->next)

@@ -43,6 +43,7 @@ struct proc {
     struct io_loop *loop;
     struct conf *conf;
     struct span chain, key; // PEM; empty: no TLS. The place of a key handle
+    struct span signers;    // DKIM keys as MSG_SIGNERS has them; the place of key handles
     int *listeners;         // bound descriptors
     size_t listener_count;
     struct proc_peer **peers;

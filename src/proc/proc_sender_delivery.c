@@ -8,11 +8,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { DELIVERY_ROOM = 8 << 20, RECORD_MAX = 1 << 20, BODY_PIECE = 65536, BODY_AHEAD = 262144 };
+enum {
+    DELIVERY_ROOM = 8 << 20,
+    RECORD_MAX = 1 << 20, // of recipients and of sessions
+    OUTCOMES_MAX = 1 << 20,
+    TEXT_LEAST = 200, // of a reply, however many recipients have one
+    TEXT_MOST = 1000,
+    BODY_PIECE = 65536,
+    BODY_AHEAD = 262144
+};
 #define LOAD_PATIENCE    SECONDS(60)
 #define OUTCOME_PATIENCE SECONDS(60)
 #define OUTCOME_AGAIN    SECONDS(2)
 #define JOB_AGAIN        SECONDS(60)
+#define CROWDED_AGAIN    SECONDS(10)
 
 struct recipient {
     bool settled; // delivered or refused: nothing more is tried for it
@@ -97,15 +106,20 @@ static void delivery_free(struct delivery *d)
     sender_idle(s);
 }
 
-static void end_job(struct delivery *d, bool again)
+static void end_job_until(struct delivery *d, bool again, int64_t later)
 {
     struct proc *p = d->sender->proc;
     CLEANUP(buf_free) struct buf b = BUF(64);
     wr_u64(&b, d->job);
     wr_bool(&b, again);
-    wr_i64(&b, io_wall(p->loop).us + JOB_AGAIN);
+    wr_i64(&b, io_wall(p->loop).us + later);
     proc_send(proc_peer(p, PROC_QUEUE, 0), MSG_ENDED, 0, buf_span(&b), -1);
     delivery_free(d);
+}
+
+static void end_job(struct delivery *d, bool again)
+{
+    end_job_until(d, again, JOB_AGAIN);
 }
 
 static bool reported(void *arg, struct io_message *m)
@@ -141,9 +155,28 @@ static const char *result_text(enum store_result r)
     return r == STORE_DELIVERED ? "delivered" : r == STORE_FAILED ? "failed" : "deferred";
 }
 
-static void put_recipients(struct delivery *d, struct buf *b)
+// A thousand recipients with a long reply each have to fit into one message to the
+// store: without a report the outcomes would be lost.
+static size_t text_most(const struct delivery *d)
+{
+    size_t most = OUTCOMES_MAX / (2 * d->envelope.count);
+    return most < TEXT_LEAST ? TEXT_LEAST : most > TEXT_MOST ? TEXT_MOST : most;
+}
+
+static void shorten_outcomes(struct delivery *d)
+{
+    size_t most = text_most(d);
+    for (size_t i = 0; i < d->envelope.count; i++) {
+        struct store_outcome *o = &d->recipients[i].outcome;
+        o->reason = span_first(o->reason, most);
+        o->diagnostic = span_first(o->diagnostic, most);
+    }
+}
+
+static void put_recipients(struct delivery *d, struct buf *b, bool replies)
 {
     struct json j = JSON(b);
+    buf_clear(b);
     json_open(&j, NULL, '[');
     for (size_t i = 0; i < d->envelope.count; i++) {
         const struct store_outcome *o = &d->recipients[i].outcome;
@@ -151,9 +184,11 @@ static void put_recipients(struct delivery *d, struct buf *b)
         json_str(&j, "address", d->envelope.recipients[i].address);
         json_str(&j, "outcome", span_str(result_text(o->result)));
         json_str(&j, "status", o->status);
-        json_str(&j, "reason", o->reason);
-        json_str(&j, "host", o->remote);
-        json_str(&j, "reply", o->diagnostic);
+        if (replies) {
+            json_str(&j, "reason", o->reason);
+            json_str(&j, "host", o->remote);
+            json_str(&j, "reply", o->diagnostic);
+        }
         json_close(&j, '}');
     }
     json_close(&j, ']');
@@ -183,23 +218,24 @@ static void sum_up(struct delivery *d)
     d->reason = worst->reason;
 }
 
-static void finish(struct delivery *d)
+// What does not fit is left out whole: half a document is none.
+static struct span document(const struct buf *b, struct span instead)
+{
+    return rc_ok(buf_state(b)) && b->len ? buf_span(b) : instead;
+}
+
+static void put_report(struct delivery *d, struct span recipients, struct span plan)
 {
     struct proc *p = d->sender->proc;
-    CLEANUP(buf_free) struct buf recipients = BUF(RECORD_MAX);
-    sum_up(d);
-    log_outcome(d);
-    put_recipients(d, &recipients);
-    json_close(&d->json, ']');
     d->report = BUF(IO_MESSAGE_MAX);
     proc_attempt_pack(&d->report, &(struct store_attempt){
                                       .when = io_wall(p->loop),
                                       .message = d->message,
                                       .sender = d->envelope.sender,
                                       .domain = dns_name_span(&d->domain),
-                                      .recipients = buf_span(&recipients),
-                                      .plan = d->plan ? buf_span(&d->plan->json) : SPAN("null"),
-                                      .sessions = buf_span(&d->sessions),
+                                      .recipients = recipients,
+                                      .plan = plan,
+                                      .sessions = document(&d->sessions, SPAN("[]")),
                                       .decision = span_str(d->decision),
                                       .reason = d->reason,
                                       .duration_us = io_now(p->loop).us - d->began.us,
@@ -207,6 +243,24 @@ static void finish(struct delivery *d)
     wr_u16(&d->report, (uint16_t)d->envelope.count);
     for (size_t i = 0; i < d->envelope.count; i++)
         proc_outcome_pack(&d->report, &d->recipients[i].outcome);
+}
+
+static void finish(struct delivery *d)
+{
+    CLEANUP(buf_free) struct buf recipients = BUF(RECORD_MAX);
+    struct span plan = d->plan ? document(&d->plan->json, SPAN("null")) : SPAN("null");
+    shorten_outcomes(d);
+    sum_up(d);
+    log_outcome(d);
+    put_recipients(d, &recipients, true);
+    if (!rc_ok(buf_state(&recipients)))
+        put_recipients(d, &recipients, false);
+    json_close(&d->json, ']');
+    put_report(d, document(&recipients, SPAN("[]")), plan);
+    if (!rc_ok(buf_state(&d->report))) {
+        buf_free(&d->report);
+        put_report(d, document(&recipients, SPAN("[]")), SPAN("null"));
+    }
     send_report(d);
 }
 
@@ -355,9 +409,12 @@ static void take_reply(struct delivery *d, struct recipient *r, const struct smt
     smtp_reply_put_line(&line, reply);
     r->outcome.diagnostic = keep_buf(d, &line);
     r->outcome.remote = host;
-    r->outcome.status = keep(d, span_str(reply->status));
-    if (!reply->status[0])
-        r->outcome.status = reply->code >= 500 ? SPAN("5.0.0") : SPAN("4.0.0");
+    struct span status = arena_dup(&d->arena, span_str(reply->status));
+    if (!status.len)
+        status = reply->code >= 500   ? SPAN("5.0.0")
+                 : reply->code >= 400 ? SPAN("4.0.0")
+                                      : SPAN("2.0.0");
+    r->outcome.status = status;
     buf_printf(&reason, "%.*s answered: %.*s", SPAN_FMT(host), SPAN_FMT(buf_span(&line)));
     r->outcome.reason = keep_buf(d, &reason);
 }
@@ -370,6 +427,7 @@ static void take_own(struct delivery *d, struct recipient *r, const struct smtp_
     CLEANUP(buf_free) struct buf reason = BUF(2048);
     uint64_t most = smtp_client_capabilities(d->link->smtp)->size;
     r->outcome.remote = host;
+    r->outcome.diagnostic = (struct span){NULL, 0}; // another host's would stand there
     r->outcome.status = keep(d, span_str(reply->status));
     buf_printf(&reason, "not sent to %.*s: %.*s", SPAN_FMT(host), SPAN_FMT(reply->text));
     if (most && d->transaction.size > most)
@@ -420,20 +478,31 @@ static struct span last_rule(const struct delivery *d)
     return d->trying.host ? d->trying.host->reason : SPAN("");
 }
 
+static void connect(struct delivery *d)
+{
+    d->waits_slot = true;
+    d->link =
+        link_open(&d->sender->links, d,
+                  &(struct link_wish){d->trying.host, d->trying.address, d->trying.clear}, &d->key);
+}
+
 static void after_transaction(struct delivery *d, bool lost)
 {
     struct link *l = d->link;
     take_outcomes(d);
     note_session(d, l, last_rule(d), TRUST_RESULT_OK);
-    bool uncertain = l->uncertain;
+    bool uncertain = l->uncertain, stale = lost && l->session.reused && !uncertain;
     CLEANUP(buf_free) struct buf why = BUF(2048);
     buf_printf(&why, "%.*s: %.*s", SPAN_FMT(host_text(d)),
                SPAN_FMT(l->seen.detail.len ? l->seen.detail : SPAN("deferred the message")));
     d->link = NULL;
     l->user = NULL; // idle, or buried by itself
-    (void)lost;
     if (all_settled(d)) {
         finish(d);
+        return;
+    }
+    if (stale) { // it had closed while nobody used it: that says nothing of the host
+        connect(d);
         return;
     }
     if (uncertain) { // another host might get a message this one already has
@@ -471,10 +540,7 @@ static void next_host(struct delivery *d)
         begin(d);
         return;
     }
-    d->waits_slot = true;
-    d->link =
-        link_open(&d->sender->links, d,
-                  &(struct link_wish){d->trying.host, d->trying.address, d->trying.clear}, &d->key);
+    connect(d);
 }
 
 static bool wants(const void *user, const struct link *l)
@@ -502,6 +568,12 @@ static void handshake(void *user, struct link *l)
 
 static void seen(struct delivery *d, struct link *l)
 {
+    if (l->crowded && d->sessions.len == 1) {
+        // Nothing was tried yet: another may have this place, and we come again.
+        leave_link(d);
+        end_job_until(d, true, CROWDED_AGAIN);
+        return;
+    }
     struct trust_ruling r = trust_walk_seen(&d->walk, &l->seen);
     d->waits_slot = false;
     switch (r.verdict) {
@@ -587,16 +659,16 @@ static bool prepare(struct delivery *d, struct io_message *m)
         proc_segments_keep(d->sender->segments, e->body.segment, m->fd);
         m->fd = -1;
     }
-    d->body.segment = proc_segments_hold(d->sender->segments, e->body.segment);
     d->recipients = arena_alloc(&d->arena, n * sizeof *d->recipients);
     d->transaction.recipients = arena_alloc(&d->arena, n * sizeof *d->transaction.recipients);
     d->placed = arena_alloc(&d->arena, n * sizeof *d->placed);
-    if (!d->body.segment || !d->recipients || !d->transaction.recipients || !d->placed)
+    if (!d->recipients || !d->transaction.recipients || !d->placed)
         return false;
     for (size_t i = 0; i < n; i++)
         d->recipients[i].outcome.recipient = e->recipients[i].id;
     d->need = (struct trust_need){.requiretls = e->requiretls,
                                   .tls_required_no = e->tls_required_no && !e->requiretls};
+    d->body.segment = proc_segments_hold(d->sender->segments, e->body.segment);
     return true;
 }
 
@@ -621,6 +693,13 @@ static bool loaded(void *arg, struct io_message *m)
     if (!prepare(d, m)) {
         LOG(LOG_ERROR, "message-cannot-be-read", LOG_T("id", id_text(d->message)));
         end_job(d, true);
+        return true;
+    }
+    if (!d->body.segment) { // an attempt like others: at the end of its time it bounces
+        LOG(LOG_ERROR, "body-missing", LOG_T("id", id_text(d->message)),
+            LOG_I("segment", d->envelope.body.segment));
+        settle_rest(d, STORE_DEFERRED, "4.3.0", SPAN("the stored message cannot be read"));
+        finish(d);
         return true;
     }
     plans_get(d->sender->plans, &d->domain, d->need, planned, d);

@@ -1,6 +1,9 @@
 #include "proc_setup.h"
 
 #include "base_log.h"
+#include "crypto_sign.h"
+#include "dns_name.h"
+#include "io_channel.h"
 #include "io_stream.h"
 #include "io_tls.h"
 #include "proc_door.h"
@@ -84,6 +87,20 @@ static struct rc read_conf(struct conf *c, const char *path, struct conf_fault *
     return conf_read(c, buf_span(&text), path, buf_str(&folder), fault);
 }
 
+// Nobody is greeted without a name.
+static struct rc name_host(struct conf *c, struct conf_fault *fault)
+{
+    char name[256] = "", text[300];
+    if (conf_span(c, CONF_hostname).len)
+        return RC(OK);
+    if (gethostname(name, sizeof name - 1) == 0 && *name) {
+        snprintf(text, sizeof text, "hostname=%s", name);
+        if (rc_ok(conf_override(c, span_str(text), fault)))
+            return RC(OK);
+    }
+    return conf_override(c, SPAN("hostname=localhost"), fault);
+}
+
 static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
                            struct conf_fault *fault)
 {
@@ -91,6 +108,7 @@ static struct rc fill_conf(struct conf *c, const struct proc_master_conf *mc,
         TRY(read_conf(c, mc->path, fault));
     for (size_t i = 0; i < mc->override_count; i++)
         TRY(conf_override(c, span_str(mc->overrides[i]), fault));
+    TRY(name_host(c, fault));
     return conf_check(c, fault);
 }
 
@@ -138,6 +156,64 @@ static struct rc load_keys(const struct conf *c, struct buf *chain, struct buf *
     if (!rc_ok(io_tls_server_new(&tried, buf_span(chain), buf_span(key), &why)))
         return complain(fault, "tls.certificate %s and its tls.key cannot be used: %s", path, why);
     io_tls_server_free(tried);
+    return RC(OK);
+}
+
+// A key that is the first to be found wrong by a receiver would sign nothing, and
+// nobody would know.
+static struct rc try_key(struct span entry, const char *path, struct span pem,
+                         struct conf_fault *fault)
+{
+    struct crypto_private *key = NULL;
+    if (!rc_ok(crypto_private_read(&key, pem)))
+        return complain(fault,
+                        "dkim.sign \"%.*s\": %s holds no RSA or Ed25519 private key in PEM "
+                        "without a passphrase",
+                        SPAN_FMT(entry), path);
+    unsigned bits = crypto_private_bits(key);
+    bool weak = crypto_private_algorithm(key) == CRYPTO_RSA_SHA256 && bits < 1024;
+    crypto_private_free(key);
+    if (weak) // RFC 8301 §3.2
+        return complain(fault,
+                        "dkim.sign \"%.*s\": the RSA key has %u bits, and signatures of less "
+                        "than 1024 count nowhere",
+                        SPAN_FMT(entry), bits);
+    return RC(OK);
+}
+
+static struct rc load_signer(struct span entry, struct buf *out, struct conf_fault *fault)
+{
+    CLEANUP(key_free) struct buf key = BUF(0);
+    struct span rest = entry, domain = span_cut(&rest, ' ');
+    struct dns_name d, s;
+    char path[4096];
+    rest = span_trim(rest);
+    struct span selector = span_cut(&rest, ' ');
+    if (!dns_name_parse_host(&d, domain) || !dns_name_parse(&s, selector))
+        return complain(fault, "dkim.sign: \"%.*s\" has no domain and selector that can be names",
+                        SPAN_FMT(entry));
+    if (!span_copy(path, sizeof path, span_trim(rest)))
+        return complain(fault, "dkim.sign: \"%.*s\" has too long a file name", SPAN_FMT(entry));
+    TRY(file_read(path, &key, fault));
+    TRY(try_key(entry, path, buf_span(&key), fault));
+    wr_span(out, dns_name_span(&d));
+    wr_span(out, dns_name_span(&s));
+    wr_span(out, buf_span(&key));
+    return RC(OK);
+}
+
+// Reserved at once, as file_read() does.
+static struct rc load_signers(const struct conf *c, struct buf *out, struct conf_fault *fault)
+{
+    size_t count = conf_count(c, CONF_dkim_sign);
+    *out = BUF(IO_MESSAGE_MAX - 64);
+    TRY(buf_reserve(out, count ? IO_MESSAGE_MAX - 64 : 2));
+    wr_u16(out, (uint16_t)count);
+    for (size_t i = 0; i < count; i++)
+        TRY(load_signer(conf_item(c, CONF_dkim_sign, i), out, fault));
+    if (!rc_ok(buf_state(out)))
+        return complain(fault, "dkim.sign: these are more keys than %d MB can hold",
+                        IO_MESSAGE_MAX >> 20);
     return RC(OK);
 }
 
@@ -245,7 +321,9 @@ struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
 {
     CLEANUP(key_free) struct buf key = BUF(0);
     CLEANUP(buf_free) struct buf chain = BUF(0);
+    CLEANUP(key_free) struct buf signers = BUF(0);
     TRY(check_user(c, fault));
+    TRY(load_signers(c, &signers, fault));
     return load_keys(c, &chain, &key, fault);
 }
 
@@ -255,6 +333,7 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
+    TRY(load_signers(s->conf, &s->signers, fault));
     if (!old) // a running server has its store
         TRY(make_store(s->conf, fault));
     TRY(bind_all(s, old, fault));
@@ -285,6 +364,7 @@ void proc_setup_free(struct proc_setup *s)
         close(s->door.fd);
     buf_free(&s->door_path);
     key_free(&s->key);
+    key_free(&s->signers);
     buf_free(&s->chain);
     conf_free(s->conf);
     free(s);

@@ -11,6 +11,7 @@ struct proc_bound {
 struct proc_setup {
     struct conf *conf;
     struct buf chain, key;
+    struct buf signers; // payload of MSG_SIGNERS
     struct proc_bound *bound;
     size_t bound_count;
     struct proc_bound door; // of control; no text: none

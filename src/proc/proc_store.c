@@ -322,6 +322,7 @@ static const struct {
 } messages[] = {
     {MSG_SEGMENT, 1 << PROC_RECEIVER, got_segment},
     {MSG_COMMIT, 1 << PROC_RECEIVER, proc_group_commit},
+    {MSG_EVALUATION, 1 << PROC_RECEIVER, proc_group_evaluation},
     {MSG_SEAL, 1 << PROC_RECEIVER, got_seal},
     {MSG_LOAD, 1 << PROC_RECEIVER | 1 << PROC_SENDER, got_load},
     {MSG_OUTCOME, 1 << PROC_SENDER, proc_group_outcome},

@@ -41,10 +41,10 @@ struct store_role {
     bool scheduled;
     struct reply *replies;
     size_t reply_count, reply_cap;
-    struct buf fresh;    // DUE payloads, if the group succeeds
-    struct buf touched;  // u64 message, span domain: what is due next is to be asked
-    struct buf attempts; // for the history
-    uint32_t *seals;     // files whose only message is in the group
+    struct buf fresh;                 // DUE payloads, if the group succeeds
+    struct buf touched;               // u64 message, span domain: what is due next is to be asked
+    struct buf attempts, evaluations; // for the history
+    uint32_t *seals;                  // files whose only message is in the group
     size_t seal_count, seal_cap;
     struct {
         bool waiting;
@@ -73,6 +73,7 @@ void proc_group_peer_died(struct store_role *r, const struct proc_peer *peer);
 // proc_store_take.c
 bool proc_group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_group_evaluation(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
 // proc_store_people.c
 bool proc_people_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);

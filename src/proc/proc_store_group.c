@@ -21,7 +21,7 @@ static void turn_over(void *role)
 
 void proc_group_schedule(struct store_role *r)
 {
-    r->fresh.max = r->touched.max = r->attempts.max = GROUP_CEILING;
+    r->fresh.max = r->touched.max = r->attempts.max = r->evaluations.max = GROUP_CEILING;
     if (!r->scheduled)
         io_loop_later(r->proc->loop, turn_over, r);
     r->scheduled = true;
@@ -30,7 +30,8 @@ void proc_group_schedule(struct store_role *r)
 void proc_group_bound(struct store_role *r)
 {
     if (r->reply_count >= GROUP_REPLIES || r->fresh.len >= GROUP_BYTES ||
-        r->touched.len >= GROUP_BYTES || r->attempts.len >= GROUP_BYTES)
+        r->touched.len >= GROUP_BYTES || r->attempts.len >= GROUP_BYTES ||
+        r->evaluations.len >= GROUP_BYTES)
         proc_group_flush(r);
 }
 
@@ -171,9 +172,15 @@ static void seals_do(struct store_role *r)
 static struct rc history_put(struct store_role *r)
 {
     struct store_attempt a;
+    struct store_evaluation e;
     for (struct rd rd = RD(buf_span(&r->attempts)); rd.rest.len;)
         if (proc_attempt_unpack(&rd, &a))
             TRY(store_history_attempt(r->history, &a));
+        else
+            return RC(IO);
+    for (struct rd rd = RD(buf_span(&r->evaluations)); rd.rest.len;)
+        if (proc_evaluation_unpack(&rd, &e))
+            TRY(store_history_evaluation(r->history, &e));
         else
             return RC(IO);
     return store_history_commit(r->history);
@@ -182,7 +189,7 @@ static struct rc history_put(struct store_role *r)
 // Records are no mail: losing one is said once and harms nothing else.
 static void history_write(struct store_role *r)
 {
-    if (!r->history || r->attempts.len == 0)
+    if (!r->history || r->attempts.len + r->evaluations.len == 0)
         return;
     struct rc rc = history_put(r);
     if (!rc_ok(rc) && !r->history_fails)
@@ -253,5 +260,6 @@ void proc_group_flush(struct store_role *r)
     buf_clear(&r->fresh);
     buf_clear(&r->touched);
     buf_clear(&r->attempts);
+    buf_clear(&r->evaluations);
     fill_answer(r);
 }

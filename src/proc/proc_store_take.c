@@ -148,3 +148,16 @@ bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_
     proc_group_bound(r);
     return true;
 }
+
+bool proc_group_evaluation(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    struct store_evaluation e;
+    struct rd rd = RD(m->payload);
+    (void)peer;
+    if (!proc_evaluation_unpack(&rd, &e) || !rd_end(&rd))
+        return false;
+    proc_group_schedule(r);
+    buf_put(&r->evaluations, m->payload);
+    proc_group_bound(r);
+    return true;
+}

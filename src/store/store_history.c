@@ -12,8 +12,22 @@ enum {
     ATTEMPT_PUT,
     ATTEMPT_TRIM,
     ATTEMPTS_OF,
+    EVALUATION_PUT,
+    EVALUATION_TRIM,
     STATEMENTS
 };
+
+// Version 2. By policy domain and time is how reports ask.
+#define EVALUATIONS                                                                                \
+    "CREATE TABLE evaluation (id INTEGER PRIMARY KEY, at INTEGER NOT NULL,"                        \
+    " message INTEGER NOT NULL, client TEXT NOT NULL, helo TEXT NOT NULL, sender TEXT NOT NULL,"   \
+    " author TEXT NOT NULL, spf TEXT NOT NULL, spf_domain TEXT NOT NULL,"                          \
+    " spf_scope TEXT NOT NULL, dkim TEXT NOT NULL, arc TEXT NOT NULL, dmarc TEXT NOT NULL,"        \
+    " spf_aligned INTEGER NOT NULL, dkim_aligned INTEGER NOT NULL, policy_domain TEXT NOT NULL,"   \
+    " policy TEXT NOT NULL, wish TEXT NOT NULL, disposition TEXT NOT NULL,"                        \
+    " override TEXT NOT NULL, comment TEXT NOT NULL, accepted INTEGER NOT NULL);"                  \
+    "CREATE INDEX evaluation_at ON evaluation (at);"                                               \
+    "CREATE INDEX evaluation_policy ON evaluation (policy_domain, at) WHERE policy_domain <> '';"
 
 // `used`: when an attempt referred to the plan, to within a day; so that plans
 // can go without an index over attempts.
@@ -25,7 +39,9 @@ static const char tables[] =
     " recipients TEXT NOT NULL, sessions TEXT NOT NULL, decision TEXT NOT NULL,"
     " reason TEXT NOT NULL, duration INTEGER NOT NULL);"
     "CREATE INDEX attempt_at ON attempt (at);"
-    "CREATE INDEX attempt_message ON attempt (message);";
+    "CREATE INDEX attempt_message ON attempt (message);" EVALUATIONS;
+
+static const char *const upgrades[] = {EVALUATIONS};
 
 static const char *const texts[STATEMENTS] = {
     [PLAN_FIND] = "SELECT id, used FROM plan WHERE digest = ?1",
@@ -39,14 +55,22 @@ static const char *const texts[STATEMENTS] = {
     [ATTEMPTS_OF] = "SELECT a.at, a.message, a.sender, a.domain, a.recipients, p.json, a.sessions,"
                     " a.decision, a.reason, a.duration FROM attempt AS a JOIN plan AS p"
                     " ON p.id = a.plan WHERE a.message = ?1 ORDER BY a.id DESC LIMIT ?2",
+    [EVALUATION_PUT] = "INSERT INTO evaluation (at, message, client, helo, sender, author, spf,"
+                       " spf_domain, spf_scope, dkim, arc, dmarc, spf_aligned, dkim_aligned,"
+                       " policy_domain, policy, wish, disposition, override, comment, accepted)"
+                       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+                       " ?16, ?17, ?18, ?19, ?20, ?21)",
+    [EVALUATION_TRIM] = "DELETE FROM evaluation WHERE id IN"
+                        " (SELECT id FROM evaluation WHERE at < ?1 ORDER BY at LIMIT ?2)",
 };
 
 static const struct store_schema schema = {
     .name = "history.db",
     .application = 0x474c4248, // "GLBH"
-    .version = 1,
+    .version = 2,
     .synchronous = "NORMAL",
     .tables = tables,
+    .upgrades = upgrades,
     .texts = texts,
     .count = STATEMENTS,
 };
@@ -164,22 +188,56 @@ struct rc store_history_of(struct store_history *h, uint64_t message, size_t lim
     return store_row_done(&r);
 }
 
+static struct rc evaluation(struct store_history *h, const struct store_evaluation *e)
+{
+    TRY(store_sql_begin(&h->sql));
+    struct store_row r = store_row_begin(&h->sql, EVALUATION_PUT);
+    store_row_int(&r, e->when.us);
+    store_row_int(&r, (int64_t)e->message);
+    const struct span found[] = {e->client,     e->helo,      e->sender, e->author, e->spf,
+                                 e->spf_domain, e->spf_scope, e->dkim,   e->arc,    e->dmarc};
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        store_row_text(&r, found[i]);
+    store_row_int(&r, e->spf_aligned);
+    store_row_int(&r, e->dkim_aligned);
+    const struct span done[] = {e->policy_domain, e->policy,          e->wish,
+                                e->disposition,   e->override_reason, e->comment};
+    for (size_t i = 0; i < sizeof done / sizeof *done; i++)
+        store_row_text(&r, done[i]);
+    store_row_int(&r, e->accepted);
+    return store_row_run(&r);
+}
+
+struct rc store_history_evaluation(struct store_history *h, const struct store_evaluation *e)
+{
+    return undo(h, evaluation(h, e));
+}
+
 struct rc store_history_commit(struct store_history *h)
 {
     return store_sql_commit(&h->sql);
 }
 
-static struct rc trim(struct store_history *h, struct wall before, size_t limit, size_t *removed)
+static struct rc trim_from(struct store_history *h, unsigned statement, struct wall before,
+                           size_t limit, size_t *removed)
 {
-    TRY(store_sql_begin(&h->sql));
-    struct store_row r = store_row_begin(&h->sql, ATTEMPT_TRIM);
+    limit -= *removed;
+    struct store_row r = store_row_begin(&h->sql, statement);
     store_row_int(&r, before.us);
     store_row_int(&r, limit < INT32_MAX ? (int64_t)limit : INT32_MAX);
     TRY(store_row_run(&r));
-    *removed = (size_t)sqlite3_changes(h->sql.db);
+    *removed += (size_t)sqlite3_changes(h->sql.db);
+    return RC(OK);
+}
+
+static struct rc trim(struct store_history *h, struct wall before, size_t limit, size_t *removed)
+{
+    TRY(store_sql_begin(&h->sql));
+    TRY(trim_from(h, EVALUATION_TRIM, before, limit, removed));
+    TRY(trim_from(h, ATTEMPT_TRIM, before, limit, removed));
     if (*removed == limit)
         return RC(OK); // plans may still be referred to by what is left to remove
-    r = store_row_begin(&h->sql, PLAN_TRIM);
+    struct store_row r = store_row_begin(&h->sql, PLAN_TRIM);
     store_row_int(&r, before.us - DAY);
     return store_row_run(&r);
 }

@@ -1,4 +1,5 @@
-// history.db: what was decided and what happened. Plans are kept once each
+// history.db: what was decided and what happened, about mail that went
+// out (attempts) and mail that came in (evaluations). Plans are kept once each
 // (by digest), sessions and attempts refer to them. Not mail: WAL with
 // synchronous=NORMAL, committed in groups; a crash may lose the last moment.
 #pragma once
@@ -26,8 +27,32 @@ struct rc store_history_attempt(struct store_history *h, const struct store_atte
 // borrowed during the call. `each` returns false where it has enough.
 struct rc store_history_of(struct store_history *h, uint64_t message, size_t limit,
                            bool (*each)(void *arg, const struct store_attempt *a), void *arg);
+
+// What was found out about who sent a message, kept whether it was accepted or
+// not: what DMARC aggregate reports (RFC 9990) are made of. Results are words of
+// RFC 8601, domains A-labels.
+struct store_evaluation {
+    struct wall when;
+    uint64_t message;   // as its Received field has it; of one refused: as it would have
+    struct span client; // "192.0.2.1"
+    struct span helo;
+    struct span sender; // domain of MAIL FROM; empty: null path
+    struct span author; // domain of the From field; empty: there is no single one
+    struct span spf, spf_domain;
+    struct span spf_scope; // "mfrom", "helo"
+    struct span dkim;      // JSON array: domain, selector, algorithm, result, reason
+    struct span arc;
+    struct span dmarc;
+    bool spf_aligned, dkim_aligned;
+    struct span policy_domain, policy;    // where the record is, and the record; empty: none
+    struct span wish;                     // what the owner asks for: "none", "quarantine", "reject"
+    struct span disposition;              // what was done
+    struct span override_reason, comment; // why that differs (RFC 9990); empty
+    bool accepted;
+};
+struct rc store_history_evaluation(struct store_history *h, const struct store_evaluation *e);
 struct rc store_history_commit(struct store_history *h);
-// Removes what is older than `before`, at most `limit` attempts a call: *removed
+// Removes what is older than `before`, at most `limit` records a call: *removed
 // says how many; fewer than `limit`: no more. Commits.
 struct rc store_history_trim(struct store_history *h, struct wall before, size_t limit,
                              size_t *removed);

@@ -67,14 +67,18 @@ static struct rc pragma_get(struct store_sql *q, const char *name, int64_t *valu
     return rc_sqlite(q->db, code);
 }
 
-// Version and tables come in one transaction: a database is made or not.
-static struct rc make(struct store_sql *q)
+// Version and tables come in one transaction: a database is made (or changed) or not.
+static struct rc make(struct store_sql *q, int64_t version)
 {
     char stamp[128];
+    struct rc rc = RC(OK);
     snprintf(stamp, sizeof stamp, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
              q->schema->application, q->schema->version);
     TRY(store_sql_begin(q));
-    struct rc rc = store_sql_text(q, q->schema->tables);
+    if (version == 0)
+        rc = store_sql_text(q, q->schema->tables);
+    for (; rc_ok(rc) && version > 0 && version < q->schema->version; version++)
+        rc = store_sql_text(q, q->schema->upgrades[version - 1]);
     if (rc_ok(rc))
         rc = store_sql_text(q, stamp);
     if (!rc_ok(rc)) {
@@ -91,11 +95,13 @@ static struct rc check_version(struct store_sql *q, const char *path, const char
     TRY(pragma_get(q, "user_version", &version));
     TRY(pragma_get(q, "schema_version", &tables));
     if (application == 0 && version == 0 && tables == 0)
-        return make(q);
+        return make(q, 0);
     if (application != q->schema->application) {
         *why = store_why("%s is not a %s of geleit", path, q->schema->name);
         return RC(CORRUPT);
     }
+    if (version > 0 && version < q->schema->version)
+        return make(q, version);
     if (version != q->schema->version) {
         *why = store_why("%s has format %lld, this program knows format %d", path,
                          (long long)version, q->schema->version);

@@ -13,6 +13,8 @@ struct store_schema {
     int application, version; // PRAGMA application_id, user_version
     const char *synchronous;  // "FULL", "NORMAL"
     const char *tables;       // DDL of version `version`
+    // What makes version n + 2 of n + 1, for n from 0; `version` - 1 of them.
+    const char *const *upgrades;
     const char *const *texts; // statements
     size_t count;
 };

@@ -9,8 +9,15 @@ struct trust_need {
 };
 
 // Local policy of the operator for a destination. FOLLOW: what is published.
-// The others replace it; DANE still verifies where LOCAL_ENCRYPT or stricter
-// finds usable records.
+// The others replace it. LOCAL_ENCRYPT, _VERIFY and _DANE_ONLY still look for
+// TLSA records, and where they are usable DANE verifies; under LOCAL_PINNED the
+// pin alone counts and TLSA is not asked, as under _CLEAR and _OPPORTUNISTIC.
+//
+// REQUIRETLS brings all that is published back over a weaker local policy:
+// _OPPORTUNISTIC and _ENCRYPT then judge as FOLLOW does, MTA-STS included; with
+// _CLEAR no host is usable (5.7.10). _VERIFY and _DANE_ONLY stay and must also
+// meet RFC 8689 §4.2.1 (a protected host name, and a certificate for it or DANE);
+// _PINNED meets it by its key, whatever the name (docs/decisions/0011).
 enum trust_local {
     TRUST_FOLLOW,
     TRUST_LOCAL_CLEAR,

@@ -67,7 +67,8 @@ struct trust_planner {
     struct dns_name nexthop_expanded;
     uint16_t port;
     bool from_mx, implicit;
-    bool names_known; // host names nobody on the path can have chosen
+    bool names_known;  // host names nobody on the path can have chosen
+    bool hosts_proved; // nor can anybody have put them in place of others
     bool mx_nxdomain;
     const char *status, *verdict; // set: decided before any host
     enum trust_decision decision;

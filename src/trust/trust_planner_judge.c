@@ -138,7 +138,8 @@ static const struct {
 struct facts {
     enum planner_tlsa tlsa;
     enum dns_standing tlsa_dnssec;
-    bool known; // nobody on the path can have chosen the host name
+    bool known;  // nobody on the path can have chosen the host name
+    bool proved; // nor have suppressed the MX records that name others
     bool enforced, testing, listed;
     bool requiretls, relaxed;
     bool sts_unknown;
@@ -161,21 +162,24 @@ static enum cause name_unknown(const struct facts *f)
     return f->sts_unknown ? REQUIRETLS_STS_UNKNOWN : REQUIRETLS_NO_NAME;
 }
 
-// DANE before MTA-STS, but only where nobody can have named a DANE host of his
-// own: below an insecure MX answer an enforced policy still filters by name,
-// and DANE replaces the certificate check alone (RFC 8461 §2, TRAPS MTA-STS 8).
+// DANE before MTA-STS, but only where nobody can have diverted the mail to
+// another DANE host: below an insecure MX answer, or the insecure denial of one,
+// an enforced policy still filters by name, and DANE replaces the certificate
+// check alone (RFC 8461 §2, §4.1).
 static enum cause follow(const struct facts *f)
 {
     if (f->relaxed)
         return RELAXED;
     if (tlsa_failed(f))
         return no_tlsa(f);
-    if (f->tlsa == TLSA_USABLE && f->known)
+    if (f->tlsa == TLSA_USABLE && f->proved)
         return DANE;
     if (f->enforced && !f->listed)
         return STS_NOT_LISTED;
+    if (f->tlsa == TLSA_USABLE && f->enforced)
+        return DANE_LISTED;
     if (f->tlsa == TLSA_USABLE)
-        return f->enforced ? DANE_LISTED : f->requiretls ? name_unknown(f) : DANE_INSECURE_MX;
+        return f->known ? DANE : f->requiretls ? name_unknown(f) : DANE_INSECURE_MX;
     if (f->enforced)
         return f->tlsa == TLSA_NONE_USABLE ? STS_AND_TLSA : STS;
     if (f->requiretls) // a policy in testing does not protect (TRAPS)
@@ -262,8 +266,17 @@ static void add_name(struct trust_host *h, const struct dns_name *name)
     h->names[h->name_count++] = *name;
 }
 
+// The records that made TLS mandatory have made their name the base, usable or
+// not (RFC 7672 §2.2.3). A certificate for the host is asked for by its own name.
+static bool keeps_base(const struct trust_planner *p, const struct trust_host *h)
+{
+    return h->requirement == TRUST_REQ_ENCRYPT ||
+           (h->requirement == TRUST_REQ_LOCAL_ENCRYPT && !p->relaxed);
+}
+
 // RFC 7672 §3.2.2 for DANE; RFC 8461 §4.2 and RFC 8689 §4.2.1 know the host's
-// own name only.
+// own name only. What "verify" of the operator accepts besides is his to choose
+// (RFC 6125 §6.2.1), unless the message says REQUIRETLS.
 static void set_names(const struct trust_planner *p, struct trust_host *h)
 {
     bool dane = h->requirement == TRUST_REQ_DANE || h->requirement == TRUST_REQ_LOCAL_DANE_ONLY;
@@ -272,11 +285,11 @@ static void set_names(const struct trust_planner *p, struct trust_host *h)
         return;
     }
     add_name(h, dane ? &h->tlsa_base : &h->name);
-    if ((dane && p->names_known) || h->requirement == TRUST_REQ_LOCAL_VERIFY)
+    if (dane ? p->names_known : h->requirement == TRUST_REQ_LOCAL_VERIFY && !p->r.need.requiretls)
         add_name(h, &p->nexthop);
     if (dane && p->names_known)
         add_name(h, &p->nexthop_expanded);
-    if (!dane)
+    if (!dane && !keeps_base(p, h))
         h->tlsa_base = h->name;
 }
 
@@ -288,6 +301,7 @@ void planner_judge(struct trust_planner *p, struct planner_host *h)
     struct facts f = {.tlsa = h->tlsa,
                       .tlsa_dnssec = t->tlsa_dnssec,
                       .known = p->names_known,
+                      .proved = p->hosts_proved,
                       .enforced = sts->state == TRUST_STS_ENFORCE,
                       .testing = sts->state == TRUST_STS_TESTING,
                       .listed = holds && trust_sts_match(&sts->policy, &t->name),

@@ -121,7 +121,9 @@ static void implicit_mx(struct trust_planner *p, const struct dns_answer *a)
     p->implicit = true;
     p->mx_nxdomain = a->presence == DNS_NXDOMAIN;
     // The name is the one the sender wrote: nobody on the path can choose it.
+    // That it has no MX to go to instead is another matter.
     p->names_known = true;
+    p->hosts_proved = a->standing == DNS_SECURE;
     make_hosts(p, &(struct mx){.name = &p->nexthop}, 1);
     begin_hosts(p);
 }
@@ -142,7 +144,7 @@ static void listed_mx(struct trust_planner *p, const struct dns_answer *a)
                         SPAN(""));
         return;
     }
-    p->names_known = a->standing == DNS_SECURE;
+    p->names_known = p->hosts_proved = a->standing == DNS_SECURE;
     make_hosts(p, list, n);
     begin_hosts(p);
 }
@@ -159,7 +161,8 @@ void planner_mx(struct trust_planner *p, size_t host, const struct dns_answer *a
                         a->why);
         return;
     }
-    if (a->aliased)
+    // The end of an insecure chain may be anybody's (RFC 7672 §2.1.3, §3.2.2).
+    if (a->aliased && a->standing == DNS_SECURE)
         p->nexthop_expanded = a->expanded;
     if (a->presence == DNS_DATA)
         listed_mx(p, a);
@@ -195,7 +198,7 @@ void planner_hosts_begin(struct trust_planner *p)
         planner_ask(p, PLAN_MX, 0);
         return;
     }
-    p->names_known = true; // the operator named it
+    p->names_known = p->hosts_proved = true; // the operator named it
     if (route->literal) {
         literal_host(p);
         return;

@@ -51,10 +51,11 @@ static bool find_address(struct trust_walk *w)
             return true;
         if (h->requirement != TRUST_REQ_UNUSABLE)
             continue;
-        bool speaks = !h->for_good || w->permanent_only;
+        // One that never was a candidate hides nothing that was seen of others.
+        if (h->for_good && w->status)
+            continue;
         remember(w, h->for_good, h->status);
-        if (speaks)
-            say(w, h, NULL, "", h->reason);
+        say(w, h, NULL, "", h->reason);
     }
     return false;
 }

@@ -1,4 +1,4 @@
-// Envelopes, attempts and outcomes from a peer that may be an attacker's by now.
+// Envelopes, attempts, outcomes and evaluations from a peer that may be an attacker's by now.
 // The first byte picks the decoder. What is accepted must pack to the same bytes.
 #include "proc_message.h"
 
@@ -43,12 +43,22 @@ static void outcome(struct span input, struct buf *b)
     same(b, input, &r);
 }
 
+static void evaluation(struct span input, struct buf *b)
+{
+    struct store_evaluation e;
+    struct rd r = RD(input);
+    if (!proc_evaluation_unpack(&r, &e))
+        return;
+    proc_evaluation_pack(b, &e);
+    same(b, input, &r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    void (*const decoders[])(struct span, struct buf *) = {envelope, attempt, outcome};
+    void (*const decoders[])(struct span, struct buf *) = {envelope, attempt, outcome, evaluation};
     CLEANUP(buf_free) struct buf b = BUF(1 << 24);
     if (size == 0)
         return 0;
-    decoders[data[0] % 3](span_skip((struct span){(const char *)data, size}, 1), &b);
+    decoders[data[0] % 4](span_skip((struct span){(const char *)data, size}, 1), &b);
     return 0;
 }

@@ -18,7 +18,7 @@ from parts import certs, namespace, smtp_server
 
 LETTER = (b"From: Alice <alice@a.example>\r\nTo: Bob <bob@b.example>\r\nSubject: %s\r\n"
           b"Message-ID: <%s@a.example>\r\n\r\n")
-ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher")
+ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher", "control")
 
 
 def letter(name, size=300):
@@ -239,8 +239,10 @@ class Load:
     of each: accepted (250), refused (4xx, 5xx), unknown (the connection ended
     before the answer to the final dot)."""
 
-    def __init__(self, server, threads=4, sizes=(300, 300, 300, 9000, 300_000), limit=400, per_session=20):
+    def __init__(self, server, threads=4, sizes=(300, 300, 300, 9000, 300_000), limit=400, per_session=20,
+                 pace=0.0):
         self.server, self.sizes, self.limit, self.per_session = server, sizes, limit, per_session
+        self.pace = pace  # seconds between two messages of a thread
         self.accepted, self.unknown, self.refused = {}, {}, {}
         self.lock, self.number, self.over = threading.Lock(), 0, False
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
@@ -278,6 +280,7 @@ class Load:
                 if not one:
                     return
                 self._send(talk, *one)
+                time.sleep(self.pace)
 
     def _run(self):
         while not self.over and self.number < self.limit:

@@ -18,7 +18,7 @@ LATER = {"mail", "rcpt", "data", "end", "body"}
 
 @pytest.fixture(scope="module")
 def server(lab, program):
-    with lab_.Geleit(lab, program, "explain", send__command_timeout="1s", send__connect_timeout="1s",
+    with lab_.Geleit(lab, program, "explain", send__command_timeout="4s", send__connect_timeout="1s",
                      dns__timeout="2s", mta_sts__timeout="2s") as g:
         yield g
     print(g.log_end())
@@ -166,3 +166,66 @@ def test_garbage_at_the_door_harms_nobody(server):
             except ConnectionResetError:
                 pass
     assert explain(server, "bob@plain.example")["decision"] == "deliver"
+
+
+# ---- does DNSSEC work here at all? ------------------------------------------
+OTHER = ["127.0.0.2:2526"]  # beside the server of the rows
+STRIPPER = """
+import socket, sys, dns.message, dns.query
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("127.0.0.54", 53))
+print("ready", flush=True)
+while True:
+    wire, who = s.recvfrom(65535)
+    try:
+        q = dns.message.from_wire(wire)
+        q.use_edns(False)
+        r, _ = dns.query.udp_with_fallback(q, "127.0.0.53", timeout=3)
+        s.sendto(r.to_wire(), who)
+    except Exception as e:
+        print(e, flush=True)
+"""
+
+
+@pytest.fixture
+def stripper(lab):
+    p = lab.popen([lab_.PYTHON, "-c", STRIPPER], stdout=-1, text=True)
+    assert p.stdout.readline() == "ready\n"
+    yield "127.0.0.54@53"
+    p.kill()
+    p.wait(5)
+
+
+def self_test(server):
+    """What explain says of it, and that the log says it once and loudly."""
+    plan = explain(server, "bob@dane.example")
+    with open(server.log, encoding="utf-8") as f:
+        lines = [line for line in f if "dnssec-self-test" in line]
+    assert len(lines) == 1 and f"is={plan['dnssec_self_test']} " in lines[0]
+    assert (" error " in lines[0]) == (plan["dnssec_self_test"] != "validating")
+    return plan
+
+
+def test_a_path_that_strips_signatures_is_named(geleit, stripper):
+    plan = self_test(geleit(smtp__listen=OTHER, dns__forward=[stripper], dns__timeout="5s"))
+    assert plan["dnssec_self_test"] == "stripped"
+    assert plan["decision"] == "defer", "DANE is never switched off for want of DNSSEC"
+
+
+def test_an_anchor_that_does_not_fit_is_named(geleit, lab):
+    path = os.path.join(lab.state, "other-anchor")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(". IN DS 12345 13 2 " + "ab" * 32 + "\n")
+    server = geleit(smtp__listen=OTHER, dns__trust_anchor=path, dns__timeout="5s")
+    plan = self_test(server)
+    assert plan["dnssec_self_test"] == "not-validating" and plan["decision"] == "defer"
+    assert "NOT VALIDATED" in server.command("explain", "bob@dane.example").stdout
+
+
+def test_a_root_that_does_not_answer_is_not_known(geleit):
+    plan = self_test(geleit(smtp__listen=OTHER, dns__forward=["127.0.0.55@53"], dns__timeout="2s"))
+    assert plan["dnssec_self_test"] == "unknown" and plan["decision"] == "defer"
+
+
+def test_validating_is_said_in_the_log_too(geleit):
+    assert self_test(geleit(smtp__listen=OTHER))["dnssec_self_test"] == "validating"

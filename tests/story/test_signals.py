@@ -33,7 +33,7 @@ def terminate(server):
     server.process.send_signal(signal.SIGTERM)
 
 
-def ends_well(server, patience=3):
+def ends_well(server, patience=4):
     roles = alone.role_pids(server)
     assert server.process.wait(patience) == 0
     assert alone.gone(roles, 1)
@@ -44,7 +44,7 @@ def ends_well(server, patience=3):
 def test_nothing_to_do_ends_at_once(start):
     server, _ = start()
     terminate(server)
-    ends_well(server, 1.5)
+    ends_well(server)
 
 
 def test_a_message_under_way_is_finished_and_the_idle_are_sent_away(start):
@@ -98,7 +98,7 @@ def test_under_load_nothing_is_lost_and_nothing_doubled(start):
 def test_sigint_is_as_good(start):
     server, _ = start()
     server.process.send_signal(signal.SIGINT)
-    ends_well(server, 1.5)
+    ends_well(server)
 
 
 # ---- SIGHUP -----------------------------------------------------------------

@@ -1,6 +1,7 @@
 // The command line as its user meets it: arguments in; status, standard output and
 // standard error out. Each call is a process of its own.
 #include "admin.h"
+#include "admin_ask.h"
 #include "admin_command.h"
 
 #include <stdarg.h>
@@ -37,6 +38,8 @@ static void call(struct shown *s, const char *const *args)
         argv[argc] = (char *)args[argc - 1];
     pid_t pid = fork();
     if (pid == 0) {
+        if (!freopen("/dev/null", "r", stdin))
+            _exit(99);
         dup2(fileno(out), STDOUT_FILENO);
         dup2(fileno(err), STDERR_FILENO);
         alarm(20);
@@ -128,6 +131,54 @@ static const struct line lines[] = {
      NULL,
      "--role is for geleit itself; run 'geleit serve'"},
     {"a role without its value", {"serve", "--role"}, 2, NULL, "--role needs KIND behind it"},
+    {"explain without an address", {"explain"}, 2, NULL, "'explain' takes ADDRESS; see"},
+    {"explain of nonsense", {"explain", "a@b@c"}, 2, NULL, "geleit: 'a@b@c' is no mail address\n"},
+    {"explain of a literal",
+     {"explain", "a@[192.0.2.1]"},
+     2,
+     NULL,
+     "an address instead of a domain"},
+    {"explain of no domain",
+     {"explain", "no..domain"},
+     2,
+     NULL,
+     "neither a mail address nor a domain"},
+    {"explain has its options", {"explain", "--help"}, 0, "--tls-required-no", NULL},
+    {"explain with a file that is not there",
+     {"explain", "a@b.example", "-c", "/no/such/file"},
+     2,
+     NULL,
+     "/no/such/file cannot be opened"},
+    {"queue without a verb", {"queue"}, 2, NULL, "'queue' takes list | show ID"},
+    {"queue of nonsense", {"queue", "lst"}, 2, NULL, "and not 'lst'"},
+    {"queue show without an id", {"queue", "show"}, 2, NULL, "needs the id of a message"},
+    {"queue show of no id", {"queue", "show", "12g"}, 2, NULL, "'12g' is no id of a message"},
+    {"queue show of nothing", {"queue", "show", "0"}, 2, NULL, "'0' is no id of a message"},
+    {"queue retry of too long an id",
+     {"queue", "retry", "11111111111111111"},
+     2,
+     NULL,
+     "is no id of a message"},
+    {"queue delete where nobody can answer", {"queue", "delete", "1"}, 2, NULL, "add --yes"},
+    {"queue without a server",
+     {"queue", "list", "-o", "control.socket=/no/such/socket"},
+     75,
+     NULL,
+     "geleit: no server answers at /no/such/socket (No such file or directory)\n"},
+    {"queue without a server, in the store",
+     {"queue", "list", "-o", "store.path=/no/such"},
+     75,
+     NULL,
+     "/no/such/control.sock"},
+    {"policy of nonsense", {"policy", "x"}, 2, NULL, "and not 'x'"},
+    {"policy show without a domain", {"policy", "show"}, 2, NULL, "'policy show' needs a domain"},
+    {"policy show of no domain", {"policy", "show", "a b"}, 2, NULL, "'a b' is no domain"},
+    {"policy list of a domain", {"policy", "list", "a.example"}, 2, NULL, "takes no domain"},
+    {"policy without a server",
+     {"policy", "list", "-o", "control.socket=/no/such/socket"},
+     75,
+     NULL,
+     "no server answers"},
     {"a role of another command", {"config", "--role", "store"}, 2, NULL, "unknown option"},
 };
 
@@ -192,6 +243,39 @@ static void help_hides_what_is_not_for_people(void **state)
     assert_null(strstr(s.out, "--json"));
 }
 
+static void foreign_text_steers_no_terminal(void **state)
+{
+    (void)state;
+    struct admin_page p = ADMIN_PAGE(true);
+    // ESC, BEL, DEL, a C1 CSI, right-to-left override, an isolate, and bytes that are no UTF-8.
+    admin_put(&p, INK_NONE, SPAN("a\033[31mb\007\177\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xff\xc2"));
+    assert_string_equal(buf_str(&p.out), "a?[31mb???????");
+    buf_clear(&p.out);
+    admin_put(&p, INK_BAD, SPAN("b\303\274cher \342\224\202"));
+    assert_string_equal(buf_str(&p.out), "\033[31mb\303\274cher \342\224\202\033[0m");
+    buf_free(&p.out);
+}
+
+static void a_document_of_nonsense_is_shown_somehow(void **state)
+{
+    (void)state;
+    static const char *const documents[] = {
+        "{}", "[]", "{\"hosts\":[1,null,{},{\"tlsa\":[7],\"probe\":{}}]}",
+        "{\"mta_sts\":[],\"tlsrpt\":{},\"decision\":4}",
+        "{\"reason\":\"\\u001b[2J\\u202e\",\"dnssec_self_test\":\"stripped\"}"};
+    for (size_t i = 0; i < sizeof documents / sizeof *documents; i++) {
+        struct admin_page p = ADMIN_PAGE(false);
+        json_t *j = admin_json(span_str(documents[i]));
+        assert_non_null(j);
+        admin_show_plan(&p, "title", j);
+        admin_show_session(&p, "", j);
+        assert_non_null(strstr(buf_str(&p.out), "title"));
+        assert_null(strchr(buf_str(&p.out), '\033'));
+        buf_free(&p.out);
+        json_decref(j);
+    }
+}
+
 static void every_command_is_whole(void **state)
 {
     (void)state;
@@ -205,7 +289,7 @@ static void every_command_is_whole(void **state)
     }
 }
 
-enum { LINES = sizeof lines / sizeof *lines, OTHERS = 4 };
+enum { LINES = sizeof lines / sizeof *lines, OTHERS = 6 };
 
 int main(void)
 {
@@ -213,6 +297,8 @@ int main(void)
         cmocka_unit_test(a_file_counts_and_its_printed_form_reads_the_same),
         cmocka_unit_test(a_fault_names_file_and_line),
         cmocka_unit_test(help_hides_what_is_not_for_people),
+        cmocka_unit_test(foreign_text_steers_no_terminal),
+        cmocka_unit_test(a_document_of_nonsense_is_shown_somehow),
         cmocka_unit_test(every_command_is_whole),
     };
     for (size_t i = 0; i < LINES; i++)

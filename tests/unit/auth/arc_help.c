@@ -40,19 +40,26 @@ static struct crypto_digest body_hash(const struct chain *c)
     return d;
 }
 
+// Reading a key checks it, which takes its time: once.
+static const struct crypto_private *key_of(const char *pem)
+{
+    static struct crypto_private *keys[2];
+    bool ed = pem == help_ed25519;
+    if (!keys[ed] && !rc_ok(crypto_private_read(&keys[ed], span_str(pem))))
+        panic("no key");
+    return keys[ed];
+}
+
 // Signs what was fed, and the field itself, into the field's b=.
 static void sign(struct crypto_hash *h, struct buf *field, const char *pem)
 {
     CLEANUP(buf_free) struct buf signature = BUF(1024);
     struct auth_sink to = {feed_hash, h};
-    struct crypto_private *key = NULL;
     auth_canon_field(AUTH_CANON_RELAXED, buf_span(field), false, &to);
     struct crypto_digest d = crypto_hash_done(h);
     crypto_hash_free(h);
-    if (!rc_ok(crypto_private_read(&key, span_str(pem))) ||
-        !rc_ok(crypto_sign(key, &d, &signature)))
+    if (!rc_ok(crypto_sign(key_of(pem), &d, &signature)))
         panic("cannot sign");
-    crypto_private_free(key);
     code_put_base64(field, buf_span(&signature));
 }
 
@@ -125,17 +132,22 @@ static void put_message(struct buf *out, const struct chain *c)
     buf_put(out, buf_span(&c->body));
 }
 
-static void add_key(struct zone *z, const char *name, const char *pem, const char *type)
+// "v=DKIM1; …", made once for each key.
+static struct span record_of(const char *pem)
 {
-    CLEANUP(buf_free) struct buf b = BUF(2048), public = BUF(2048);
-    struct crypto_private *key = NULL;
-    if (!rc_ok(crypto_private_read(&key, span_str(pem))))
-        panic("no key");
-    crypto_private_put_public(key, &public);
-    crypto_private_free(key);
-    buf_printf(&b, "v=DKIM1; k=%s; p=", type);
-    code_put_base64(&b, buf_span(&public));
-    if (!zone_add(z, span_str(name), SPAN("TXT"), buf_span(&b)))
+    static char texts[2][1024];
+    bool ed = pem == help_ed25519;
+    if (!texts[ed][0]) {
+        CLEANUP(arena_free) struct arena a = ARENA(1 << 16);
+        if (!span_copy(texts[ed], sizeof texts[ed], help_record(pem, &a)))
+            panic("a long key");
+    }
+    return span_str(texts[ed]);
+}
+
+static void add_key(struct zone *z, const char *name, const char *pem)
+{
+    if (!zone_add(z, span_str(name), SPAN("TXT"), record_of(pem)))
         panic("zone: %s", name);
 }
 
@@ -150,8 +162,8 @@ struct zone *arc_help_keys(const char *extra)
             panic("name");
         if (extra && strstr(extra, name))
             continue;
-        add_key(z, name, help_rsa_1024, "rsa"); // several keys at a name: one fits
-        add_key(z, name, help_ed25519, "ed25519");
+        add_key(z, name, help_rsa_1024); // several keys at a name: one fits
+        add_key(z, name, help_ed25519);
     }
     return z;
 }

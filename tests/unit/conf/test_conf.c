@@ -65,6 +65,24 @@ static const struct override overrides[] = {
     {"hostnam=x", "-o: unknown option 'hostnam'; did you mean 'hostname'?", NULL},
     {"smtp.listen=127.0.0.1:25,,", "-o: smtp.listen has an empty entry", NULL},
     {"smtp.listen=127.0.0.1:25,", "-o: smtp.listen has an empty entry", NULL},
+    {"dkim.sign=a.example s1 /k/1.pem, a.example s2 /k/2.pem", NULL,
+     "\"dkim.sign\":[\"a.example s1 /k/1.pem\",\"a.example s2 /k/2.pem\"]"},
+    {"dkim.sign=a.example s1", "-o: dkim.sign: \"a.example s1\" is no key to sign with", NULL},
+    {"dkim.sign=a..example s1 k", "-o: dkim.sign: \"a..example s1 k\" is no key", NULL},
+    {"dkim.oversign=From,X-Ours", NULL, "\"dkim.oversign\":[\"From\",\"X-Ours\"]"},
+    {"dkim.oversign=From:To", "-o: dkim.oversign: \"From:To\" is no name of a header", NULL},
+    {"auth.spf=reject", NULL, "\"auth.spf\":\"reject\""},
+    {"auth.dmarc=quarantine", "-o: auth.dmarc", NULL},
+    {"auth.timeout=0s", "-o: auth.timeout", NULL},
+    {"auth.trusted_forwarders=192.0.2.0/24", NULL,
+     "\"auth.trusted_forwarders\":[\"192.0.2.0/24\"]"},
+    {"auth.trusted_forwarders=192.0.2.1/24", "-o: auth.trusted_forwarders: \"192.0.2.1/24\" has",
+     NULL},
+    {"auth.trusted_sealers=lists.example.org", NULL,
+     "\"auth.trusted_sealers\":[\"lists.example.org\"]"},
+    {"auth.trusted_sealers=.example.org", "-o: auth.trusted_sealers: \".example.org\" is no", NULL},
+    {"auth.max_signatures=11", "-o: auth.max_signatures", NULL},
+    {"auth.min_rsa_bits=512", "-o: auth.min_rsa_bits", NULL},
     {"smtp.max_hops=five", "-o: smtp.max_hops is a number, which \"five\" is not", NULL},
     {"smtp.max_hops=99999999999999999999", "-o: smtp.max_hops is a number", NULL},
     {"smtp.max_hops=-9223372036854775808", "-o: smtp.max_hops is a number", NULL},
@@ -108,6 +126,10 @@ static const struct combination combinations[] = {
      "geleit.conf:1: relay.networks: \"0.0.0.0/0\" would let everybody send"},
     {"listening twice", "smtp.listen = [ \"127.0.0.1:25\", \"127.0.0.1:25\" ];",
      "geleit.conf:1: smtp.listen has \"127.0.0.1:25\" twice"},
+    {"two keys of one selector", "dkim.sign = [ \"a.example s k1\", \"A.example  s k2\" ];",
+     "geleit.conf:1: dkim.sign has selector s of A.example twice"},
+    {"two selectors of one domain", "dkim.sign = [ \"a.example r k1\", \"a.example e k1\" ];",
+     NULL},
     {"no store", "store.path = \"\";", "geleit.conf:1: store.path is empty"},
 };
 
@@ -120,6 +142,17 @@ static void combine(void **state)
     assert_int_equal(rc.code, k->fault ? RC_CONFIG : RC_OK);
     if (k->fault && !span_starts(span_str(fault.text), span_str(k->fault)))
         fail_msg("%s", fault.text);
+    conf_free(c);
+}
+
+static void key_files_count_from_the_folder(void **state)
+{
+    (void)state;
+    struct conf *c =
+        conf_of("dkim.sign = [ \"a.example s keys/a.pem\", \"b.example s /k/b.pem\" ];");
+    assert_true(
+        span_eq(conf_item(c, CONF_dkim_sign, 0), SPAN("a.example s /etc/geleit/keys/a.pem")));
+    assert_true(span_eq(conf_item(c, CONF_dkim_sign, 1), SPAN("b.example s /k/b.pem")));
     conf_free(c);
 }
 
@@ -214,7 +247,7 @@ static void distances(void **state)
 enum {
     OVERRIDES = sizeof overrides / sizeof *overrides,
     COMBINATIONS = sizeof combinations / sizeof *combinations,
-    OTHERS = 7
+    OTHERS = 8
 };
 
 int main(void)
@@ -222,6 +255,7 @@ int main(void)
     static struct CMUnitTest tests[OVERRIDES + COMBINATIONS + OTHERS] = {
         cmocka_unit_test(defaults_pass_their_own_checks),
         cmocka_unit_test(every_option_has_its_sentence),
+        cmocka_unit_test(key_files_count_from_the_folder),
         cmocka_unit_test(what_is_printed_reads_the_same),
         cmocka_unit_test(a_section_has_what_its_role_gets),
         cmocka_unit_test(a_cut_section_is_refused),

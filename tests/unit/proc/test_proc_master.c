@@ -64,6 +64,8 @@ static void role_drain(struct proc *p)
 static void role_up(struct proc_peer *peer)
 {
     LOG(LOG_INFO, "up", LOG_T("peer", proc_kind_text(peer->kind)), LOG_I("number", peer->index));
+    if (told(peer->proc, "errs") && peer->kind == PROC_SENDER && peer->generation == 1)
+        proc_send(peer, MSG_BUSY, 0, SPAN("nobody here takes this"), -1);
 }
 
 static void role_down(struct proc_peer *peer)
@@ -290,7 +292,8 @@ static void every_pair_of_the_table_is_linked(void **state)
     is_up(s, "sender/0", "resolver number=0");
     is_up(s, "fetcher/0", "resolver number=0");
     is_up(s, "fetcher/0", "sender number=0");
-    assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=resolver"));
+    is_up(s, "receiver/0", "resolver number=0");
+    assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=fetcher"));
     assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=receiver"));
 }
 
@@ -322,6 +325,19 @@ static void a_dead_role_is_started_again_and_linked(void **state)
     s->seen = here;
     find(s, "queue/0 up peer=sender");
     assert_int_equal(kill(s->pid, 0), 0);
+}
+
+static void who_was_cut_off_is_linked_again(void **state)
+{
+    struct server *s = *state;
+    serve_with(s, "queue errs", quiet);
+    find_any(s, "queue/0 down peer=sender");
+    find_any(s, "cut-off role=queue index=0 from=sender");
+    size_t here = s->seen;
+    find(s, "queue/0 up peer=sender");
+    s->seen = here;
+    find(s, "sender/0 up peer=queue");
+    assert_null(strstr(buf_str(&s->text), "role-died"));
 }
 
 static void quick_deaths_are_answered_by_longer_pauses(void **state)
@@ -466,6 +482,10 @@ static const struct refusal refusals[] = {
     {"a folder as key", "tls: { certificate = \".\"; key = \".\"; };", "is a folder, where a file"},
     {"a user that is not there", "user = \"no-such-user\"; smtp.listen = [];",
      "there is no user \"no-such-user\"; make it, or name another"},
+    {"a key to sign with that is not there", "dkim.sign = [ \"a.example s no.pem\" ];",
+     "no.pem cannot be opened: No such file or directory"},
+    {"a key to sign with that is none", "dkim.sign = [ \"a.example s geleit.conf\" ];",
+     "geleit.conf holds no RSA or Ed25519 private key"},
     {"a configuration with a fault", "smtp.max_hops = 1;",
      "geleit.conf:2: smtp.max_hops must be between 10 and 1000, not 1"},
 };
@@ -484,7 +504,7 @@ static void refuse(void **state)
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-enum { REFUSALS = sizeof refusals / sizeof *refusals, OTHERS = 11 };
+enum { REFUSALS = sizeof refusals / sizeof *refusals, OTHERS = 12 };
 
 int main(int argc, char **argv)
 {
@@ -502,6 +522,7 @@ int main(int argc, char **argv)
         CASE(a_bad_reload_changes_nothing),
         CASE(a_good_reload_reaches_every_role),
         CASE(an_address_in_use_is_one_sentence),
+        CASE(who_was_cut_off_is_linked_again),
     };
     for (size_t i = 0; i < REFUSALS; i++)
         tests[OTHERS + i] =

@@ -184,12 +184,39 @@ static void outcome_comes_back(void **state)
     assert_false(proc_outcome_unpack(&r, &got));
 }
 
+static void evaluation_comes_back(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(10000);
+    struct store_evaluation got, e = {.when = {-9},
+                                      .message = UINT64_MAX,
+                                      .client = SPAN("192.0.2.1"),
+                                      .dkim = SPAN("[]"),
+                                      .policy = SPAN("v=DMARC1; p=none"),
+                                      .override_reason = SPAN("local_policy"),
+                                      .comment = SPAN("last"),
+                                      .dkim_aligned = true};
+    proc_evaluation_pack(&b, &e);
+    struct rd r = RD(buf_span(&b));
+    assert_true(proc_evaluation_unpack(&r, &got) && rd_end(&r));
+    assert_true(got.when.us == -9 && got.message == UINT64_MAX);
+    assert_true(got.dkim_aligned && !got.spf_aligned && !got.accepted);
+    assert_true(span_eq(got.client, e.client) && span_eq(got.dkim, e.dkim));
+    assert_true(span_eq(got.policy, e.policy) && span_eq(got.comment, e.comment));
+    assert_true(span_eq(got.override_reason, e.override_reason) && got.helo.len == 0);
+    for (size_t n = 0; n < b.len; n++) {
+        r = RD(span_first(buf_span(&b), n));
+        assert_false(proc_evaluation_unpack(&r, &got));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(envelope_comes_back),   cmocka_unit_test(every_cut_is_malformed),
         cmocka_unit_test(nonsense_is_malformed), cmocka_unit_test(false_count_takes_no_memory),
         cmocka_unit_test(attempt_comes_back),    cmocka_unit_test(outcome_comes_back),
+        cmocka_unit_test(evaluation_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

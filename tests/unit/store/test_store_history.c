@@ -138,6 +138,78 @@ static void used_plans_stay(void **state)
                      10);
 }
 
+static void evaluation(struct place *p, int64_t day)
+{
+    struct store_evaluation e = {.when = at_second(day * 86400),
+                                 .message = 77,
+                                 .client = SPAN("192.0.2.1"),
+                                 .author = SPAN("a.example"),
+                                 .spf = SPAN("pass"),
+                                 .dkim = SPAN("[{\"domain\":\"a.example\"}]"),
+                                 .dmarc = SPAN("fail"),
+                                 .dkim_aligned = true,
+                                 .policy_domain = SPAN("a.example"),
+                                 .disposition = SPAN("quarantine"),
+                                 .override_reason = SPAN("local_policy")};
+    OK(store_history_evaluation(p->h, &e));
+}
+
+static void evaluations_are_kept_and_go(void **state)
+{
+    struct place *p = *state;
+    size_t removed;
+    for (int day = 1; day <= 10; day++)
+        evaluation(p, day);
+    attempt(p, 1, "{}");
+    OK(store_history_commit(p->h));
+    assert_int_equal(ask(p, "SELECT count(*) FROM evaluation WHERE message = 77 AND spf = 'pass'"
+                            " AND json_extract(dkim, '$[0].domain') = author AND spf_aligned = 0"
+                            " AND dkim_aligned = 1 AND client = '192.0.2.1' AND accepted = 0"
+                            " AND policy_domain = 'a.example' AND disposition = 'quarantine'"
+                            " AND dmarc = 'fail' AND override = 'local_policy'"),
+                     10);
+    OK(store_history_trim(p->h, at_second(6 * 86400), 3, &removed));
+    assert_int_equal(removed, 3);
+    OK(store_history_trim(p->h, at_second(6 * 86400), 10, &removed));
+    assert_int_equal(removed, 3); // two and an attempt
+    assert_int_equal(ask(p, "SELECT count(*) FROM evaluation"), 5);
+    assert_int_equal(ask(p, "SELECT count(*) FROM attempt"), 0);
+}
+
+static void run(struct place *p, const char *text)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_history_of_the_first_format_is_taken_over(void **state)
+{
+    struct place *p = *state;
+    const char *why = "";
+    attempt(p, 1, "{}");
+    OK(store_history_commit(p->h));
+    store_history_close(p->h);
+    run(p, "DROP TABLE evaluation; PRAGMA user_version = 1");
+    OK(store_history_open(&p->h, p->path, &why));
+    evaluation(p, 1);
+    OK(store_history_commit(p->h));
+    assert_int_equal(ask(p, "SELECT count(*) FROM attempt, evaluation"), 1);
+    assert_int_equal(ask(p, "PRAGMA user_version"), 2);
+}
+
+static void a_history_of_tomorrow_is_left_alone(void **state)
+{
+    struct place *p = *state;
+    const char *why = "";
+    store_history_close(p->h);
+    p->h = NULL;
+    run(p, "PRAGMA user_version = 99");
+    IS(UNAVAILABLE, store_history_open(&p->h, p->path, &why));
+    assert_non_null(strstr(why, "has format 99"));
+}
+
 static void damaged_history_says_so(void **state)
 {
     struct place *p = *state;
@@ -160,6 +232,9 @@ int main(void)
         T(it_is_there_after_a_restart),
         T(old_attempts_go_in_portions),
         T(used_plans_stay),
+        T(evaluations_are_kept_and_go),
+        T(a_history_of_the_first_format_is_taken_over),
+        T(a_history_of_tomorrow_is_left_alone),
         T(damaged_history_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

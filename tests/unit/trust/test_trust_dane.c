@@ -12,6 +12,16 @@
 #define LISTED           POLICY("enforce", "mx.example.net")
 #define OTHER            POLICY("enforce", "mx.elsewhere.example")
 
+#define OWN_TA "_25._tcp.example.org TLSA s 2 0 1 #32\n"
+// No MX, and the domain is an alias: signed itself, unsigned from there on.
+#define IMPLICIT_OUT                                                                               \
+    "example.org MX i =canonical.example.com NODATA\n"                                             \
+    "example.org A i =canonical.example.com 192.0.2.1\n"                                           \
+    "example.org CNAME s canonical.example.com\n"
+#define UNUSABLE_EXPANDED                                                                          \
+    MX_S "mx.example.net A s =host.example.com 192.0.2.1\n"                                        \
+         "_25._tcp.host.example.com TLSA s 0 0 0 #9\n" EE
+
 static const struct trust_host *only(const struct trust_plan *p)
 {
     assert_int_equal(p->host_count, 1);
@@ -135,6 +145,26 @@ static void verify_names(const struct trust_plan *p)
     has(p, "mx.example.net", "mx.example.net example.org", 0, false);
 }
 
+static void host_name_alone(const struct trust_plan *p)
+{
+    has(p, "mx.example.net", "mx.example.net", 0, true);
+}
+
+static void domain_alone(const struct trust_plan *p)
+{
+    has(p, "example.org", "example.org", 1, true);
+}
+
+static void domain_and_expanded(const struct trust_plan *p)
+{
+    has(p, "example.org", "example.org canonical.example.com", 1, true);
+}
+
+static void unusable_base(const struct trust_plan *p)
+{
+    has(p, "host.example.com", "mx.example.net", 0, true);
+}
+
 static const struct scene scenes[] = {
     {"dane: usable records bind", MX_S A_S EE, "deliver mx.example.net=dane", .look = secure_mx},
     {"dane 1: SERVFAIL on TLSA skips the host", MX_S A_S "_25._tcp.mx.example.net TLSA x\n",
@@ -200,13 +230,30 @@ static const struct scene scenes[] = {
     {"dane 6: unusable at the expanded name ends the search",
      MX_S "mx.example.net A s =host.example.com 192.0.2.1\n_25._tcp.host.example.com TLSA s 0 0 0 "
           "#9\n" EE,
-     "deliver mx.example.net=encrypt"},
+     "deliver mx.example.net=encrypt", .look = unusable_base},
+    {"dane 6: unreadable records there are unusable ones",
+     MX_S "mx.example.net A s =host.example.com 192.0.2.1\n_25._tcp.host.example.com TLSA s "
+          "EMPTY\n" EE,
+     "deliver mx.example.net=encrypt", .look = unusable_base},
+    {"dane 6: the base of unusable records and local encrypt", UNUSABLE_EXPANDED,
+     "deliver mx.example.net=local-encrypt", .look = unusable_base, .local = TRUST_LOCAL_ENCRYPT},
+    {"dane 6: no base where TLSA does not count", UNUSABLE_EXPANDED,
+     "deliver mx.example.net=local-encrypt", .look = host_name_alone, .local = TRUST_LOCAL_ENCRYPT,
+     .tls_required_no = true},
+    {"dane 6: a certificate for the host is asked for by its name", UNUSABLE_EXPANDED TXT,
+     "deliver mx.example.net=sts", .look = host_name_alone, .fetch = LISTED, .saved = "new"},
     {"dane 6: a TLSA alias does not move the base",
      MX_S A_S "_25._tcp.mx.example.net TLSA s =shared.example.com 3 1 1 #32\n",
      "deliver mx.example.net=dane", .look = secure_mx},
     {"dane 6: an alias of the implicit MX",
      "example.org MX s NODATA\nexample.org A s =mx.example.net 192.0.2.1\n" EE,
      "deliver example.org=dane"},
+    {"dane 6: the end of a secure alias of the implicit MX is a name",
+     "example.org MX s =canonical.example.com NODATA\n"
+     "example.org A s =canonical.example.com 192.0.2.1\n" OWN_TA,
+     "deliver example.org=dane", .look = domain_and_expanded},
+    {"dane 6: the end of an insecure one is not", IMPLICIT_OUT OWN_TA, "deliver example.org=dane",
+     .look = domain_alone},
     {"dane 7: a bad AAAA leaves the secure A", MX_S A_S "mx.example.net AAAA b\n" EE,
      "deliver mx.example.net=dane", .look = secure_mx},
     {"dane 7: one insecure family is not secure", MX_S A_S "mx.example.net AAAA i 2001:db8::1\n" EE,
@@ -216,6 +263,17 @@ static const struct scene scenes[] = {
      .look = tlsa_invalid},
     {"dane 8: records that cannot be read, too", MX_S A_S "_25._tcp.mx.example.net TLSA s EMPTY\n",
      "deliver mx.example.net=encrypt", .look = tlsa_invalid},
+    {"dane 8: unreadable records are no denial for dane-only",
+     MX_S A_S "_25._tcp.mx.example.net TLSA s EMPTY\n", "defer 4.7.5 mx.example.net=unusable",
+     .local = TRUST_LOCAL_DANE_ONLY},
+    {"dane 8: unreadable records below an insecure MX",
+     MX_I A_S "_25._tcp.mx.example.net TLSA s EMPTY\n", "deliver mx.example.net=encrypt",
+     .look = tlsa_invalid},
+    {"dane 8: unreadable records and enforce: both",
+     MX_S A_S "_25._tcp.mx.example.net TLSA s EMPTY\n" TXT, "deliver mx.example.net=sts",
+     .fetch = LISTED, .saved = "new", .look = tlsa_invalid},
+    {"dane 8: unreadable insecure records do not count",
+     MX_S A_S "_25._tcp.mx.example.net TLSA i EMPTY\n", "deliver mx.example.net=opportunistic"},
     {"dane 8: digest of a wrong length", MX_S A_S "_25._tcp.mx.example.net TLSA s 3 1 1 #31\n",
      "deliver mx.example.net=encrypt"},
     {"dane 8: unknown matching type", MX_S A_S "_25._tcp.mx.example.net TLSA s 3 1 3 #32\n",
@@ -260,6 +318,17 @@ static const struct scene scenes[] = {
      "defer 4.7.5 mx.example.net=unusable", .fetch = OTHER, .saved = "new"},
     {"sts 8: insecure MX: a listed DANE host is DANE's", MX_I A_S EE TXT,
      "deliver mx.example.net=dane", .fetch = LISTED, .saved = "new", .look = insecure_mx_listed},
+    {"sts 8: no MX, not proved: a DANE host outside the policy is not used",
+     IMPLICIT_OUT OWN_TA TXT, "defer 4.7.5 example.org=unusable", .fetch = OTHER, .saved = "new",
+     .look = mismatch},
+    {"sts 8: the same under REQUIRETLS", IMPLICIT_OUT OWN_TA TXT,
+     "defer 4.7.5 example.org=unusable", .fetch = OTHER, .saved = "new", .requiretls = true},
+    {"sts 8: no MX, not proved: a listed DANE host is DANE's", IMPLICIT_OUT OWN_TA TXT,
+     "deliver example.org=dane", .fetch = POLICY("enforce", "example.org"), .saved = "new",
+     .look = domain_alone},
+    {"sts 8: no MX, proved: DANE decides alone",
+     "example.org MX s NODATA\nexample.org A s 192.0.2.1\n" OWN_TA TXT, "deliver example.org=dane",
+     .fetch = OTHER, .saved = "new", .look = domain_alone},
     {"sts 8: none usable and enforce: both",
      MX_S A_S "_25._tcp.mx.example.net TLSA s 0 1 1 #32\n" TXT, "deliver mx.example.net=sts",
      .fetch = LISTED, .saved = "new", .look = tlsa_invalid},
@@ -314,6 +383,9 @@ static const struct scene scenes[] = {
      "fail 5.7.10 mx.example.net=unusable", .requiretls = true, .local = TRUST_LOCAL_OPPORTUNISTIC},
     {"requiretls: local verify needs a protected name", MX_I A_I,
      "fail 5.7.10 mx.example.net=unusable", .requiretls = true, .local = TRUST_LOCAL_VERIFY},
+    {"requiretls: local verify accepts the host's name only", MX_S A_S,
+     "deliver mx.example.net=local-verify", .requiretls = true, .local = TRUST_LOCAL_VERIFY,
+     .look = host_name_alone},
     {"requiretls: a pinned key is known", MX_I A_I, "deliver mx.example.net=local-pinned",
      .requiretls = true, .local = TRUST_LOCAL_PINNED, .change = pin},
 

@@ -233,8 +233,9 @@ static void plan_of(struct walked *k, const char *hosts, const struct trust_need
         h->addresses = arena_alloc(&k->arena, 8 * sizeof *h->addresses);
         for (size_t i = 0; i < n; i++)
             h->addresses[i].at[3] = (unsigned char)(10 * k->plan.host_count + i);
-        h->for_good = span_eq(word, SPAN("for-good"));
-        h->status = h->requirement ? NULL : h->for_good ? "5.7.10" : "4.7.5";
+        bool behind_us = span_eq(word, SPAN("behind-us"));
+        h->for_good = behind_us || span_eq(word, SPAN("for-good"));
+        h->status = h->requirement ? NULL : behind_us ? "5.4.6" : h->for_good ? "5.7.10" : "4.7.5";
         h->reason = SPAN("It was not usable.");
     }
     trust_walk_start(&k->w, &k->plan, need, ceiling, &k->why);
@@ -349,6 +350,25 @@ static void walk_no_extension(void **state)
     (void)trust_walk_seen(&k.w, &secured);
     assert_int_equal(address(&k), -1);
     ends(&k, TRUST_FAIL, "5.7.30");
+}
+
+// Hosts that were never candidates do not hide why the candidate failed, be
+// they before it or behind it.
+static void walk_left_out_is_silent(void **state)
+{
+    (void)state;
+    static const char *const plans[] = {"pkix 1;unusable 1 behind-us;unusable 1 behind-us",
+                                        "unusable 0 for-good;pkix 1;unusable 1 behind-us"};
+    static const struct trust_seen secured = {
+        .stage = TRUST_AT_SECURED, .ok = true, .verified = TRUST_VERIFIED_PKIX};
+    for (size_t i = 0; i < 4; i++) {
+        CLEANUP(walked_free) struct walked k;
+        plan_of(&k, plans[i / 2], &requiretls, 8);
+        while (address(&k) > 0)
+            assert_true(trust_walk_seen(&k.w, i % 2 ? &secured : &no_starttls).permanent);
+        ends(&k, TRUST_FAIL, i % 2 ? "5.7.30" : "5.7.10");
+        assert_non_null(strstr(buf_str(&k.why), "REQUIRETLS"));
+    }
 }
 
 static void walk_one_may_do_later(void **state)
@@ -522,6 +542,7 @@ int main(void)
         cmocka_unit_test(walk_ceiling),
         cmocka_unit_test(walk_fails_for_good),
         cmocka_unit_test(walk_no_extension),
+        cmocka_unit_test(walk_left_out_is_silent),
         cmocka_unit_test(walk_one_may_do_later),
         cmocka_unit_test(walk_leaves_host),
         cmocka_unit_test(walk_of_a_failed_plan),

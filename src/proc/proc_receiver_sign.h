@@ -1,0 +1,19 @@
+// DKIM signing in the receiver: the keys it was given, and one message that is
+// being signed while its body passes by.
+#pragma once
+#include "proc_role.h"
+
+struct receiver_keys; // shared by configuration and the messages under way
+// From the payload of MSG_SIGNERS; NULL: there are none.
+struct receiver_keys *receiver_keys_new(const struct proc *p);
+void receiver_keys_release(struct receiver_keys *k); // NULL: nothing
+
+struct receiver_sign;
+// The keys are those of the author's domain, or of the nearest domain above it
+// that has some (RFC 9989 calls that aligned). With `domain` not empty: of that.
+struct receiver_sign *receiver_sign_new(struct receiver_keys *k, struct wall now,
+                                        struct span domain);
+void receiver_sign_free(struct receiver_sign *s); // NULL: nothing
+void receiver_sign_feed(struct receiver_sign *s, struct span piece);
+// The signatures' fields; nothing where the message has no keys. Once.
+void receiver_sign_end(struct receiver_sign *s, struct buf *head);

@@ -1,0 +1,137 @@
+// What an evaluation leads to: a refusal, header fields, a record.
+#include "proc_receiver_auth_inner.h"
+
+#include "base_json.h"
+#include "base_log.h"
+
+enum { JSON_ROOM = 64 << 10, POLICY_SHOWN = 4096 };
+
+static const struct auth_spf_check *mail_from(const struct receiver_auth *a)
+{
+    return &a->result->spf->check[AUTH_SPF_MAIL_FROM];
+}
+
+static enum auth_dmarc_policy disposition(const struct receiver_auth *a)
+{
+    return a->rules->dmarc == DMARC_RULE_ENFORCE ? a->result->ruling.disposition : DMARC_NONE;
+}
+
+static bool spf_refuses(const struct receiver_auth *a)
+{
+    const struct auth_spf_check *c = a->result->spf->decides;
+    return a->rules->spf == SPF_RULE_REJECT && c->result == AUTH_FAIL && !a->trusted &&
+           !a->result->arc_vouches;
+}
+
+// RFC 7372 §3.2 and §3.3.
+void receiver_auth_refusal(const struct receiver_auth *a, struct receiver_refusal *out)
+{
+    out->code = 0;
+    out->text = BUF(1024);
+    if (disposition(a) == DMARC_REJECT) {
+        out->code = 550;
+        out->status = "5.7.26";
+        buf_printf(&out->text,
+                   "neither SPF nor DKIM shows that this is from %s, whose DMARC policy is to "
+                   "reject such mail",
+                   a->result->dmarc->from.domain.text);
+    } else if (spf_refuses(a)) {
+        const struct auth_spf_check *c = a->result->spf->decides;
+        out->code = 550;
+        out->status = "5.7.23";
+        buf_printf(&out->text, "%.*s may not send mail of %s, says its SPF record",
+                   SPAN_FMT(buf_span(&a->client_text)), c->domain.text);
+    }
+}
+
+void receiver_auth_put(const struct receiver_auth *a, struct buf *head)
+{
+    auth_message_put_results(a->machine, head, buf_span(&a->rules->id), false);
+    if (disposition(a) == DMARC_QUARANTINE)
+        buf_printf(head, "X-Geleit-Quarantine: DMARC policy of %s\r\n",
+                   a->result->dmarc->from.domain.text);
+}
+
+// ---- the record ----
+
+static void put_signatures(struct buf *b, const struct auth_dkim *d)
+{
+    struct json j = JSON(b);
+    json_open(&j, NULL, '[');
+    for (size_t i = 0; i < auth_dkim_count(d); i++) {
+        const struct auth_dkim_result *r = auth_dkim_result(d, i);
+        json_open(&j, NULL, '{');
+        if (r->named) {
+            json_str(&j, "domain", dns_name_span(&r->signature.domain));
+            json_str(&j, "selector", dns_name_span(&r->signature.selector));
+        }
+        json_str(&j, "algorithm", span_str(r->algorithm));
+        json_str(&j, "result", span_str(auth_result_text(r->result)));
+        json_str(&j, "reason", span_str(r->reason));
+        json_close(&j, '}');
+    }
+    json_close(&j, ']');
+}
+
+static void fill_dmarc(const struct receiver_auth *a, struct store_evaluation *e, bool accepted)
+{
+    const struct auth_dmarc_result *d = a->result->dmarc;
+    const struct auth_dmarc_ruling *r = &a->result->ruling;
+    e->author = dns_name_span(&d->from.domain);
+    e->dmarc = span_str(auth_result_text(d->result));
+    e->spf_aligned = d->spf_aligned;
+    e->dkim_aligned = d->dkim_aligned;
+    if (d->found) {
+        e->policy_domain = dns_name_span(&d->policy_domain);
+        e->policy = span_first(d->record->text, POLICY_SHOWN);
+    }
+    e->wish = span_str(auth_dmarc_policy_text(d->disposition));
+    e->disposition = span_str(auth_dmarc_policy_text(accepted ? disposition(a) : DMARC_REJECT));
+    if (!accepted && disposition(a) != DMARC_REJECT) {
+        e->override_reason = span_str(auth_dmarc_override_text(DMARC_OVERRIDE_LOCAL_POLICY));
+        e->comment = SPAN("refused for SPF");
+    } else if (r->override != DMARC_OVERRIDE_NONE) {
+        e->override_reason = span_str(auth_dmarc_override_text(r->override));
+        e->comment = span_str(r->comment);
+    }
+}
+
+static void send_record(const struct receiver_auth *a, uint64_t id, bool accepted)
+{
+    CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64), dkim = BUF(JSON_ROOM);
+    const struct auth_spf_check *spf = mail_from(a);
+    put_signatures(&dkim, a->result->dkim);
+    struct store_evaluation e = {
+        .when = io_wall(a->proc->loop),
+        .message = id,
+        .client = buf_span(&a->client_text),
+        .helo = a->helo,
+        .sender = a->sender.len ? dns_name_span(&spf->domain) : SPAN(""),
+        .spf = span_str(auth_result_text(spf->result)),
+        .spf_domain = dns_name_span(&spf->domain),
+        .spf_scope = a->sender.len ? SPAN("mfrom") : SPAN("helo"),
+        .dkim = rc_ok(buf_state(&dkim)) ? buf_span(&dkim) : SPAN("[]"),
+        .arc = span_str(auth_result_text(a->result->arc->result)),
+        .accepted = accepted,
+    };
+    fill_dmarc(a, &e, accepted);
+    proc_evaluation_pack(&b, &e);
+    proc_send(proc_peer(a->proc, PROC_STORE, 0), MSG_EVALUATION, 0, buf_span(&b), -1);
+}
+
+void receiver_auth_record(const struct receiver_auth *a, uint64_t id, bool accepted)
+{
+    CLEANUP(buf_free) struct buf text = BUF(32);
+    const struct auth_message_result *r = a->result;
+    buf_printf(&text, "%llx", (unsigned long long)id);
+    LOG(LOG_INFO, accepted ? "message-evaluated" : "message-refused",
+        LOG_S("received", buf_span(&text)), LOG_S("client", buf_span(&a->client_text)),
+        LOG_S("author", dns_name_span(&r->dmarc->from.domain)),
+        LOG_T("spf", auth_result_text(mail_from(a)->result)),
+        LOG_T("dkim", auth_result_text(auth_dkim_overall(r->dkim))),
+        LOG_T("dmarc", auth_result_text(r->dmarc->result)),
+        LOG_T("disposition", auth_dmarc_policy_text(disposition(a))),
+        LOG_T("late", a->late ? "yes" : "no"));
+    if (a->rules->dmarc != DMARC_RULE_IGNORE)
+        send_record(a, id, accepted);
+}
