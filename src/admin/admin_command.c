@@ -17,6 +17,22 @@ static const struct admin_flag explain_flags[] = {
 static const struct admin_flag queue_flags[] = {
     {"--yes", NULL, "delete without asking"},
 };
+#define ADMIN_ZONE                                                                                 \
+    {                                                                                              \
+        "--zone", "FILE", "answer every DNS question from this zone file, not from the network"    \
+    }
+#define ADMIN_NOW                                                                                  \
+    {                                                                                              \
+        "--now", "TIME", "as if it were then: 2026-11-22T01:58:26Z, or seconds since 1970"         \
+    }
+static const struct admin_flag spf_flags[] = {ADMIN_ZONE, ADMIN_NOW};
+static const struct admin_flag verify_flags[] = {
+    {"--ip", "ADDRESS", "the client that it came from; else as its first Received field says"},
+    {"--mail-from", "ADDRESS", "its envelope sender; else as its Return-Path field says"},
+    {"--helo", "NAME", "what the client called itself; else as its first Received field says"},
+    ADMIN_ZONE,
+    ADMIN_NOW,
+};
 
 const struct admin_command admin_commands[] = {
     {"serve", "", 0, 0, "the mail server: receive, decide, queue, deliver; stays in the foreground",
@@ -27,6 +43,10 @@ const struct admin_command admin_commands[] = {
      "what waits to be delivered, why, and what happened to it", true, queue_flags, 1, admin_queue},
     {"policy", "list | show DOMAIN | refresh DOMAIN", 1, 2, "cached MTA-STS policies", true, NULL,
      0, admin_policy},
+    {"spf", "IP MAIL-FROM HELO", 3, 3, "the SPF result for such a message, and how it was reached",
+     true, spf_flags, 2, admin_spf},
+    {"verify", "FILE", 1, 1, "SPF, DKIM, ARC and DMARC of a stored message ('-': standard input)",
+     true, verify_flags, 5, admin_verify},
     {"config", "", 0, 0, "check the configuration, print it with defaults", true, NULL, 0,
      admin_config},
     {"help", "[COMMAND]", 0, 1, "this list, or what one command takes", false, NULL, 0, admin_help},

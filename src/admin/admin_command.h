@@ -63,6 +63,8 @@ int admin_explain(const struct admin_call *call);
 int admin_queue(const struct admin_call *call);
 int admin_policy(const struct admin_call *call);
 int admin_serve(const struct admin_call *call);
+int admin_spf(const struct admin_call *call);
+int admin_verify(const struct admin_call *call);
 int admin_config(const struct admin_call *call);
 int admin_help(const struct admin_call *call);
 int admin_version(const struct admin_call *call);

@@ -96,6 +96,11 @@ void auth_spf_answer(struct auth_spf *s, unsigned ticket, const struct dns_answe
 // NULL until DONE. Valid as long as the arena.
 const struct auth_spf_result *auth_spf_result(const struct auth_spf *s);
 
-// The result and how it was reached as one JSON object; equal results give
-// equal bytes. What is not there is null.
+// The result and how it was reached as one JSON object: the members of the check that
+// decides, and under the name of each identity all of its check with its steps. Equal
+// results give equal bytes. What is not there is null.
 void auth_spf_put_json(struct buf *b, const struct auth_spf_result *r);
+struct json;
+// The members of a check, into an object that is open, without its steps.
+void auth_spf_put_check(struct json *j, const struct auth_spf_check *c);
+const char *auth_spf_identity_text(enum auth_spf_identity i); // "mail_from"

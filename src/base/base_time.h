@@ -18,6 +18,9 @@ struct wall { // for what is stored or shown: microseconds since 1970 UTC
 
 // "2026-11-22T01:58:26.123Z"
 void time_put_iso(struct buf *b, struct wall t);
+// The way back: seconds and their fraction may be left out, so may the whole time;
+// "Z", an offset ("+01:00") or nothing, which means UTC. Years 1970 to 9999.
+bool time_parse_iso(struct wall *out, struct span text);
 // RFC 5322 §3.3: "Sun, 22 Nov 2026 01:58:26 +0000"
 void time_put_rfc5322(struct buf *b, struct wall t);
 // "3d 4h", "1m 30s", "250ms": the largest unit and the one below it, for people

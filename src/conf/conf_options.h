@@ -90,6 +90,11 @@ X(sts_timeout, "mta_sts.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "60s"
 X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER | CONF_CONTROL, NULL,
   "Port of policy hosts; anything but 443 is for tests.")
 
+X(dkim_keys, "dkim.keys", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,
+  "Folder of the DKIM keys that 'geleit keys dkim' makes and looks after; empty: keys in store.path.")
+X(dkim_margin, "dkim.margin", CONF_DURATION, 0, SECONDS(31536000), "7d", NULL, CONF_CONTROL, NULL,
+  "How long after queue.lifetime the record of a retired DKIM key is still needed: others have queues, too.")
+
 X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NULL,
   "Sender processes; 0: one for every two processors, at least one.")
 X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL, NULL,
@@ -127,10 +132,10 @@ X(queue_retry_first, "queue.retry_first", CONF_DURATION, SECONDS(1), SECONDS(864
   "Wait after the first failed attempt; it doubles with each.")
 X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS(604800), "4h", NULL, CONF_STORE, NULL,
   "Longest wait between attempts.")
-X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE, NULL,
+X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL, NULL,
   "Age at which a message that cannot be delivered is returned.")
 
-X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTER | CONF_STORE, NULL,
+X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTER | CONF_STORE | CONF_CONTROL, NULL,
   "Folder of the queue, the history and the policies.")
 X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(315360000), "90d", NULL, CONF_STORE, NULL,
   "How long decision records are kept.")

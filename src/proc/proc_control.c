@@ -72,6 +72,7 @@ static void (*const verbs[CONTROL_VERBS])(struct control_job *j) = {
     [CONTROL_POLICY_LIST] = control_policy_list,
     [CONTROL_POLICY_SHOW] = control_policy_show,
     [CONTROL_POLICY_REFRESH] = control_policy_refresh,
+    [CONTROL_DNS] = control_dns,
 };
 
 static bool request(void *arg, struct io_message *m)
@@ -92,7 +93,8 @@ static bool request(void *arg, struct io_message *m)
     c->job_count++;
     j->request.word = arena_dup(&j->arena, q.word);
     j->request.section = arena_dup(&j->arena, q.section);
-    if (!j->request.word.at || !j->request.section.at)
+    j->request.questions = arena_dup(&j->arena, q.questions);
+    if (!j->request.word.at || !j->request.section.at || !j->request.questions.at)
         control_refuse(j, CONTROL_WRONG, "the request is too large");
     else
         verbs[q.verb](j);

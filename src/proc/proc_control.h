@@ -56,3 +56,7 @@ void control_queue_change(struct control_job *j);
 void control_policy_list(struct control_job *j);
 void control_policy_show(struct control_job *j);
 void control_policy_refresh(struct control_job *j);
+void control_dns(struct control_job *j);
+// With -o the asker may mean another configuration than the server's: false, and
+// the job has been told so and is gone.
+bool control_same_section(struct control_job *j);

@@ -79,14 +79,16 @@ static void planned(void *arg, struct shared_plan *plan)
         finish(x, plan, NULL);
 }
 
-// With -o the asker may mean another configuration than the server's.
-static bool same_section(const struct control_job *j)
+bool control_same_section(struct control_job *j)
 {
     CLEANUP(buf_free) struct buf own = BUF(IO_MESSAGE_MAX);
     if (j->request.section.len == 0)
         return true;
     conf_pack(&own, j->control->proc->conf, CONF_CONTROL);
-    return span_eq(buf_span(&own), j->request.section);
+    if (span_eq(buf_span(&own), j->request.section))
+        return true;
+    control_refuse(j, CONTROL_OTHER, "the server runs with other options");
+    return false;
 }
 
 void control_explain(struct control_job *j)
@@ -98,10 +100,8 @@ void control_explain(struct control_job *j)
         control_refuse(j, CONTROL_WRONG, "'%.*s' %s", SPAN_FMT(q->word), wrong);
         return;
     }
-    if (!same_section(j)) {
-        control_refuse(j, CONTROL_OTHER, "the server runs with other options");
+    if (!control_same_section(j))
         return;
-    }
     struct explain *x = mem_new(sizeof *x);
     *x =
         (struct explain){.job = j, .need = {.requiretls = q->requiretls}, .json = BUF(EXPLAIN_MAX)};

@@ -12,6 +12,7 @@ void control_request_pack(struct buf *b, const struct control_request *q)
     wr_u64(b, q->id);
     wr_span(b, q->word);
     wr_span(b, q->section);
+    wr_span(b, q->questions);
 }
 
 bool control_request_unpack(struct rd *r, struct control_request *out)
@@ -24,6 +25,7 @@ bool control_request_unpack(struct rd *r, struct control_request *out)
     out->id = rd_u64(r);
     out->word = rd_span(r);
     out->section = rd_span(r);
+    out->questions = rd_span(r);
     return rd_end(r) && out->word.len <= WORD_MAX;
 }
 

@@ -16,6 +16,7 @@ enum control_verb {
     CONTROL_POLICY_LIST,
     CONTROL_POLICY_SHOW,
     CONTROL_POLICY_REFRESH,
+    CONTROL_DNS, // plain questions to the resolver
     CONTROL_VERBS
 };
 struct control_request {
@@ -23,10 +24,12 @@ struct control_request {
     bool probe, requiretls, tls_required_no; // EXPLAIN
     uint64_t id;                             // of a message; QUEUE_LIST: those behind it
     struct span word;                        // address or domain; POLICY_LIST: those behind it
-    // EXPLAIN: the section (conf_pack) that the asker would have explained by; the
+    // EXPLAIN, DNS: the section (conf_pack) that the asker would have explained by; the
     // server says OTHER where its own is not the same. Empty: the server's.
     struct span section;
+    struct span questions; // DNS: dns_question_pack, 1 to CONTROL_QUESTIONS_MAX
 };
+enum { CONTROL_QUESTIONS_MAX = 32 };
 void control_request_pack(struct buf *b, const struct control_request *q);
 bool control_request_unpack(struct rd *r, struct control_request *out); // borrows; reads to the end
 
@@ -41,7 +44,7 @@ enum control_result {
 struct control_answer {
     enum control_result result;
     struct span sentence; // unless DONE
-    struct span json;     // DONE
+    struct span json;     // DONE; of DNS: dns_answer_pack, one a question, in their order
     // Lists: where the next piece begins; both empty: that was all.
     uint64_t next_id;
     struct span next_word;

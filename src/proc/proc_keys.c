@@ -1,0 +1,362 @@
+#include "proc_keys.h"
+
+#include "base_log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PATH_ROOM = 4096, PEM_MAX = 64 << 10, LOCK_TRIES = 100 };
+#define LOCK_PAUSE_US 50000
+
+static struct rc complain(struct conf_fault *fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static struct rc complain(struct conf_fault *fault, const char *format, ...)
+{
+    struct rc rc = rc_errno(errno);
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(fault->text, sizeof fault->text, format, ap);
+    va_end(ap);
+    return rc_ok(rc) ? RC(IO) : rc;
+}
+
+static void close_fd(const int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+void proc_keys_path(const struct conf *c, struct buf *path)
+{
+    struct span own = conf_span(c, CONF_dkim_keys);
+    buf_put(path, own.len ? own : conf_span(c, CONF_store_path));
+    if (own.len == 0)
+        buf_put(path, SPAN("/keys"));
+}
+
+int64_t proc_keys_keep(const struct conf *c)
+{
+    return conf_int(c, CONF_queue_lifetime) + conf_int(c, CONF_dkim_margin);
+}
+
+// ---- files ----
+
+static struct rc read_file(int folder, const char *name, struct buf *b, struct stat *st)
+{
+    CLEANUP(close_fd) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    if (fd < 0 || fstat(fd, st))
+        return rc_errno(errno);
+    if (!S_ISREG(st->st_mode) || st->st_size > PEM_MAX)
+        return RC(MALFORMED);
+    TRY(buf_reserve(b, PEM_MAX));
+    for (;;) {
+        ssize_t n = read(fd, b->at + b->len, b->cap - b->len);
+        if (n < 0 && errno != EINTR)
+            return rc_errno(errno);
+        if (n == 0)
+            return RC(OK);
+        b->len += n > 0 ? (size_t)n : 0;
+        if (b->len == b->cap)
+            return RC(TOO_LARGE);
+    }
+}
+
+static bool write_all(int fd, struct span s)
+{
+    while (s.len) {
+        ssize_t n = write(fd, s.at, s.len);
+        if (n < 0 && errno != EINTR)
+            return false;
+        s = span_skip(s, n > 0 ? (size_t)n : 0);
+    }
+    return true;
+}
+
+// Where root makes a file in somebody's folder it is that one's.
+static bool give(int folder, int fd)
+{
+    struct stat st;
+    if (geteuid() != 0)
+        return true;
+    return fstat(folder, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0;
+}
+
+// Whole or not at all, also after a power cut.
+static struct rc write_file(int folder, const char *name, mode_t mode, struct span text)
+{
+    char made[PATH_ROOM];
+    if (snprintf(made, sizeof made, "%s.new", name) >= (int)sizeof made)
+        return RC(TOO_LARGE);
+    if (unlinkat(folder, made, 0) && errno != ENOENT)
+        return rc_errno(errno);
+    CLEANUP(close_fd)
+    int fd = openat(folder, made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    if (fd < 0)
+        return rc_errno(errno);
+    if (!give(folder, fd) || !write_all(fd, text) || fsync(fd) ||
+        renameat(folder, made, folder, name)) {
+        struct rc rc = rc_errno(errno);
+        (void)unlinkat(folder, made, 0);
+        return rc;
+    }
+    return fsync(folder) ? rc_errno(errno) : RC(OK);
+}
+
+static void file_name(struct buf *b, const struct auth_key *k, const char *suffix)
+{
+    buf_clear(b);
+    auth_key_put_file(b, k, suffix);
+}
+
+static struct rc write_state(struct proc_keys *k, const struct auth_key *key,
+                             struct conf_fault *fault)
+{
+    CLEANUP(buf_free) struct buf text = BUF(AUTH_KEY_STATE_MAX);
+    CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
+    auth_key_put(&text, key);
+    file_name(&name, key, AUTH_KEY_STATE);
+    struct rc rc = write_file(k->folder, buf_str(&name), 0644, buf_span(&text));
+    if (!rc_ok(rc))
+        return complain(fault, "%s/%s cannot be written: %s", buf_str(&k->path), buf_str(&name),
+                        strerror(errno));
+    return rc;
+}
+
+// ---- the folder ----
+
+static bool is_state(const char *name)
+{
+    return *name != '.' && span_ends(span_str(name), SPAN(AUTH_KEY_STATE));
+}
+
+static struct rc take_state(struct proc_keys *k, const char *name, struct conf_fault *fault)
+{
+    CLEANUP(buf_free) struct buf text = BUF(PEM_MAX + 4096);
+    CLEANUP(buf_free) struct buf right = BUF(PATH_ROOM);
+    struct auth_key key;
+    struct stat st;
+    struct rc rc = read_file(k->folder, name, &text, &st);
+    if (rc.code == RC_NOT_FOUND)
+        return RC(OK); // removed meanwhile
+    if (!rc_ok(rc))
+        return complain(fault, "%s/%s cannot be read: %s", buf_str(&k->path), name, rc_text(rc));
+    if (auth_key_read(&key, buf_span(&text))) {
+        file_name(&right, &key, AUTH_KEY_STATE);
+        if (span_eq(buf_span(&right), span_str(name)) && auth_keys_add(&k->keys, &key))
+            return RC(OK);
+    }
+    errno = 0;
+    (void)complain(fault, "%s/%s is no note about a key: take it away, or put it right",
+                   buf_str(&k->path), name);
+    return RC(CONFIG);
+}
+
+static void close_dir(DIR **d)
+{
+    if (*d)
+        closedir(*d);
+}
+
+static struct rc read_states(struct proc_keys *k, struct conf_fault *fault)
+{
+    int again = fcntl(k->folder, F_DUPFD_CLOEXEC, 0);
+    CLEANUP(close_dir) DIR *d = again < 0 ? NULL : fdopendir(again);
+    if (!d) {
+        close_fd(&again);
+        return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
+    }
+    rewinddir(d);
+    for (const struct dirent *e; (e = readdir(d));)
+        if (is_state(e->d_name))
+            TRY(take_state(k, e->d_name, fault));
+    return RC(OK);
+}
+
+static bool give_folder(const char *path)
+{
+    char up[PATH_ROOM];
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    size_t n = slash && slash > path ? (size_t)(slash - path) : 1;
+    if (geteuid() != 0)
+        return true;
+    return span_copy(up, sizeof up, slash ? (struct span){path, n} : SPAN(".")) &&
+           stat(up, &st) == 0 && chown(path, st.st_uid, st.st_gid) == 0;
+}
+
+static struct rc make_folder(struct proc_keys *k, struct conf_fault *fault)
+{
+    const char *path = buf_str(&k->path);
+    if (mkdir(path, 0700)) {
+        if (errno == EEXIST)
+            return RC(OK);
+        return complain(fault, "the folder of keys, %s, cannot be made: %s", path, strerror(errno));
+    }
+    if (!give_folder(path))
+        return complain(fault, "the folder of keys, %s, cannot be given to its owner: %s", path,
+                        strerror(errno));
+    return RC(OK);
+}
+
+static struct rc take_lock(struct proc_keys *k, struct conf_fault *fault)
+{
+    k->lock = openat(k->folder, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (k->lock < 0 || !give(k->folder, k->lock))
+        return complain(fault, "%s cannot be changed: %s", buf_str(&k->path), strerror(errno));
+    for (unsigned i = 0; flock(k->lock, LOCK_EX | LOCK_NB); i++) {
+        if (errno != EWOULDBLOCK || i == LOCK_TRIES)
+            return complain(fault, "%s is being changed by somebody else", buf_str(&k->path));
+        usleep(LOCK_PAUSE_US);
+    }
+    return RC(OK);
+}
+
+struct rc proc_keys_open(struct proc_keys *k, const struct conf *c, bool change,
+                         struct conf_fault *fault)
+{
+    *k = (struct proc_keys){.path = BUF(PATH_ROOM), .folder = -1, .lock = -1};
+    proc_keys_path(c, &k->path);
+    if (!rc_ok(buf_state(&k->path)))
+        return complain(fault, "dkim.keys is too long a folder name");
+    if (change)
+        TRY(make_folder(k, fault));
+    k->folder = open(buf_str(&k->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (k->folder < 0 && errno == ENOENT)
+        return RC(OK);
+    if (k->folder < 0)
+        return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
+    if (change)
+        TRY(take_lock(k, fault));
+    return read_states(k, fault);
+}
+
+void proc_keys_close(struct proc_keys *k)
+{
+    close_fd(&k->lock);
+    close_fd(&k->folder);
+    auth_keys_free(&k->keys);
+    buf_free(&k->path);
+    k->lock = k->folder = -1;
+}
+
+struct rc proc_keys_save(struct proc_keys *k, struct conf_fault *fault)
+{
+    for (size_t i = 0; i < k->keys.count; i++) {
+        if (!k->keys.changed[i])
+            continue;
+        TRY(write_state(k, &k->keys.at[i], fault));
+        k->keys.changed[i] = false;
+    }
+    return RC(OK);
+}
+
+// The private key first: a state says that it is there.
+struct rc proc_keys_make(struct proc_keys *k, const struct auth_key *key, struct span pem,
+                         struct conf_fault *fault)
+{
+    CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
+    file_name(&name, key, AUTH_KEY_PRIVATE);
+    if (!faccessat(k->folder, buf_str(&name), F_OK, AT_SYMLINK_NOFOLLOW)) {
+        errno = EEXIST;
+        return complain(fault, "%s/%s is there already", buf_str(&k->path), buf_str(&name));
+    }
+    struct rc rc = write_file(k->folder, buf_str(&name), 0600, pem);
+    if (!rc_ok(rc))
+        return complain(fault, "%s/%s cannot be written: %s", buf_str(&k->path), buf_str(&name),
+                        strerror(errno));
+    TRY(write_state(k, key, fault));
+    if (auth_keys_add(&k->keys, key))
+        return RC(OK);
+    return complain(fault, "there are too many keys in %s", buf_str(&k->path));
+}
+
+struct rc proc_keys_remove(struct proc_keys *k, size_t i, struct conf_fault *fault)
+{
+    static const char *const suffixes[] = {AUTH_KEY_STATE, AUTH_KEY_PRIVATE};
+    CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
+    for (size_t n = 0; n < 2; n++) {
+        file_name(&name, &k->keys.at[i], suffixes[n]);
+        if (unlinkat(k->folder, buf_str(&name), 0) && errno != ENOENT)
+            return complain(fault, "%s/%s cannot be removed: %s", buf_str(&k->path), buf_str(&name),
+                            strerror(errno));
+    }
+    return RC(OK);
+}
+
+// ---- who signs ----
+
+struct rc proc_keys_private(const struct proc_keys *k, size_t i, struct buf *pem,
+                            struct conf_fault *fault)
+{
+    CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
+    struct stat st;
+    file_name(&name, &k->keys.at[i], AUTH_KEY_PRIVATE);
+    struct rc rc = read_file(k->folder, buf_str(&name), pem, &st);
+    if (!rc_ok(rc))
+        return complain(fault, "%.*s/%s cannot be read: %s", SPAN_FMT(buf_span(&k->path)),
+                        buf_str(&name), rc_text(rc));
+    if ((st.st_mode & 07) == 0)
+        return RC(OK);
+    errno = EACCES;
+    return complain(fault, "%.*s/%s can be read or written by everybody; its mode should be 600",
+                    SPAN_FMT(buf_span(&k->path)), buf_str(&name));
+}
+
+static void wipe(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_free(b);
+}
+
+static void wr_name(struct buf *b, const struct dns_name *n)
+{
+    wr_span(b, dns_name_span(n));
+}
+
+static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count,
+                             struct conf_fault *fault)
+{
+    for (size_t i = 0; i < k->keys.count; i++) {
+        CLEANUP(wipe) struct buf pem = BUF(PEM_MAX + 4096);
+        const struct auth_key *key = &k->keys.at[i];
+        if (auth_key_phase(key, (struct wall){0}, INT64_MAX / 2) != AUTH_KEY_ACTIVE)
+            continue;
+        TRY(proc_keys_private(k, i, &pem, fault));
+        wr_name(out, &key->domain);
+        wr_name(out, &key->selector);
+        wr_span(out, buf_span(&pem));
+        ++*count;
+    }
+    if (rc_ok(buf_state(out)))
+        return RC(OK);
+    return complain(fault, "%s has more keys than can be handed on", buf_str(&k->path));
+}
+
+struct rc proc_keys_put_signers(const struct conf *c, struct buf *out, size_t *count,
+                                struct conf_fault *fault)
+{
+    CLEANUP(proc_keys_close) struct proc_keys k;
+    *count = 0;
+    TRY(proc_keys_open(&k, c, false, fault));
+    return put_signers(&k, out, count, fault);
+}
+
+int64_t proc_keys_stamp(const struct conf *c)
+{
+    CLEANUP(buf_free) struct buf path = BUF(PATH_ROOM);
+    struct stat st;
+    proc_keys_path(c, &path);
+    if (stat(buf_str(&path), &st))
+        return 0;
+    return st.st_mtim.tv_sec * US_PER_S + st.st_mtim.tv_nsec / 1000;
+}
