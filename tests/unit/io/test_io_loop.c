@@ -156,6 +156,28 @@ static void the_clock_file_moves_a_waiting_loop(void **state)
     unlink(path);
 }
 
+static void the_clock_file_steps_the_wall_clock_alone(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/io_clock.XXXXXX";
+    int fd = mkstemp(path);
+    int64_t both_and_wall[2] = {SECONDS(100), -SECONDS(86400)}, none[2] = {0};
+    assert_int_equal(write(fd, none, sizeof none), sizeof none);
+    setenv("GELEIT_CLOCK", path, 1);
+    struct io_loop *l = io_loop_new();
+    unsetenv("GELEIT_CLOCK");
+    io_loop_turn(l, false);
+    int64_t mono = io_now(l).us, wall = io_wall(l).us;
+    assert_int_equal(pwrite(fd, both_and_wall, sizeof none, 0), sizeof none);
+    io_loop_turn(l, false);
+    assert_true(io_now(l).us - mono >= SECONDS(100) && io_now(l).us - mono < SECONDS(160));
+    assert_true(io_wall(l).us - wall < -SECONDS(86400 - 160));
+    assert_true(io_wall(l).us - wall >= -SECONDS(86400 - 100));
+    io_loop_free(l);
+    close(fd);
+    unlink(path);
+}
+
 static void later_runs_after_events_and_timers(void **state)
 {
     struct trace *t = *state;
@@ -336,6 +358,7 @@ int main(void)
         CASE(a_timer_cancels_another_that_is_due),
         CASE(a_shifted_clock_fires_timers),
         CASE(the_clock_file_moves_a_waiting_loop),
+        CASE(the_clock_file_steps_the_wall_clock_alone),
         CASE(later_runs_after_events_and_timers),
         CASE(later_of_later_runs_in_the_same_turn),
         CASE(endless_later_work_starves_no_timer),
