@@ -8,7 +8,7 @@ SOAK_KILLS   ?= 2000
 POWER_ROUNDS ?= 5000
 export MESON PYTHON FUZZ_SECONDS SOAK_KILLS
 
-.PHONY: all run test soak bench demo deps format clean install help
+.PHONY: all clang run test soak bench demo deps format clean install help
 .DEFAULT_GOAL := all
 
 all: build/build.ninja
@@ -25,6 +25,14 @@ build-asan/build.ninja:
 build-fuzz/build.ninja:
 	@contrib/deps need build soak
 	@CC=clang $(MESON) setup build-fuzz -Dfuzzing=true -Db_sanitize=address,undefined -Db_lundef=false
+
+# The same tree under the other compiler.
+clang: build-clang/build.ninja
+	@ninja -C build-clang
+
+build-clang/build.ninja:
+	@contrib/deps need build soak
+	@CC=clang $(MESON) setup build-clang
 
 run: all
 	@contrib/run
@@ -57,6 +65,7 @@ clean:
 
 help:
 	@echo "make          build/geleit"
+	@echo "make clang    the same under clang, into build-clang"
 	@echo "make run      a server in the foreground, on 127.0.0.1:2525, with its files in ./run"
 	@echo "make test     all tests, under address and undefined-behaviour sanitizers"
 	@echo "make demo     deliveries in a small internet of its own"
