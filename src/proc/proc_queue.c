@@ -217,6 +217,8 @@ static bool filled(void *arg, struct io_message *m)
     queue_filled(s->queue, horizon);
     struct wall known = queue_horizon(s->queue);
     int64_t ahead = known.us - now.us - LOOK_AHEAD / 2;
+    // However far it is known: the clock may be set back.
+    ahead = ahead < LOOK_AHEAD ? ahead : LOOK_AHEAD;
     fill_at(s, ahead > FILL_AGAIN ? ahead : FILL_AGAIN);
     dispatch_soon(s);
     return true;

@@ -234,6 +234,18 @@ static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_mes
     return true;
 }
 
+// No wait is longer than the longest retry and its spread: what is due later was
+// given its time before the clock was set back.
+static void pull_in(struct store_role *r)
+{
+    struct wall now = io_wall(r->proc->loop);
+    struct wall latest = {now.us + conf_int(r->proc->conf, CONF_queue_retry_longest) / 4 * 5 +
+                          SECONDS(60)};
+    uint64_t count = 0;
+    if (r->store && rc_ok(store_pull_in(r->store, latest, now, &count)) && count)
+        LOG(LOG_WARN, "clock-was-set-back", LOG_I("recipients-due-now", count));
+}
+
 static bool got_fill(struct store_role *r, struct proc_peer *peer, struct io_message *m)
 {
     struct rd rd = RD(m->payload);
@@ -244,6 +256,7 @@ static bool got_fill(struct store_role *r, struct proc_peer *peer, struct io_mes
     (void)peer;
     if (!r->fill.waiting)
         return false;
+    pull_in(r);
     proc_group_schedule(r);
     return true;
 }

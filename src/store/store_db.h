@@ -48,6 +48,7 @@ enum store_statement {
     SQL_TALLY,
     SQL_DOMAINS,
     SQL_RETRY,
+    SQL_PULL_IN,
     SQL_HOLD,
     SQL_RELEASE,
     SQL_DROP_ALL,

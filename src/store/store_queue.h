@@ -121,6 +121,9 @@ struct store_due {
 // `each` may not call the store.
 struct rc store_due(struct store *s, struct wall until, size_t limit,
                     void (*each)(void *arg, const struct store_due *d), void *arg);
+// Pending recipients due later than `latest` are due `now`: the clock was set back
+// since their time was chosen. Gathers; *count: how many.
+struct rc store_pull_in(struct store *s, struct wall latest, struct wall now, uint64_t *count);
 // What is left of the pair (message, domain): its next due. NOT_FOUND: nothing.
 struct rc store_next(struct store *s, uint64_t message, struct span domain, struct store_due *out);
 // What deciding about a recipient's outcome needs. NOT_FOUND: gone.

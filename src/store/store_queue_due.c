@@ -79,3 +79,19 @@ struct rc store_due(struct store *s, struct wall until, size_t limit,
     }
     return store_row_done(&r);
 }
+
+struct rc store_pull_in(struct store *s, struct wall latest, struct wall now, uint64_t *count)
+{
+    *count = 0;
+    TRY(s->failed);
+    TRY(store_sql_begin(&s->sql));
+    struct store_row r = store_row_begin(&s->sql, SQL_PULL_IN);
+    store_row_int(&r, latest.us);
+    store_row_int(&r, now.us);
+    struct rc rc = store_row_run(&r);
+    if (!rc_ok(rc))
+        return store_undo(s, rc);
+    *count = (uint64_t)sqlite3_changes(s->sql.db);
+    s->gathered += *count > 0;
+    return RC(OK);
+}

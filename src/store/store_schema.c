@@ -66,6 +66,8 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_TALLY] = "SELECT state, count(*), min(due) FROM recipient" OF_MESSAGE " GROUP BY state",
     [SQL_DOMAINS] = "SELECT DISTINCT domain FROM recipient" OF_MESSAGE " AND state = 0",
     [SQL_RETRY] = "UPDATE recipient SET due = ?3" OF_MESSAGE " AND state = 0",
+    [SQL_PULL_IN] = "UPDATE recipient INDEXED BY recipient_due SET due = ?2"
+                    " WHERE due > ?1 AND state = 0",
     [SQL_HOLD] =
         "UPDATE recipient SET state = 2, due = 9223372036854775807" OF_MESSAGE " AND state = 0",
     [SQL_RELEASE] = "UPDATE recipient SET state = 0, due = ?3" OF_MESSAGE " AND state = 2",

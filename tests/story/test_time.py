@@ -119,8 +119,8 @@ def test_an_hour_of_nothing_is_made_up_for(start, clock):
 
 @pytest.mark.parametrize("by", [HOUR, -DAY], ids=["an-hour-forward", "a-day-back"])
 def test_the_clock_is_set_under_load(start, clock, by):
-    """Nothing twice, nothing lost. Set back, what is on its way is due when the clock
-    says so again; set back or not, new mail goes."""
+    """Nothing twice, nothing lost, new mail goes; set back, what was on its way is due
+    again within the queue's next look at the store."""
     sink = alone.Sink()
     server = start({"*": sink}, **{"smtp.receivers": 2, "send.processes": 2})
     load = alone.Load(server, threads=3)
@@ -128,8 +128,8 @@ def test_the_clock_is_set_under_load(start, clock, by):
     clock.step(by)
     assert load.sent(120), "no mail is taken after the step"
     load.stop()
-    if by < 0 and not lab_.until(lambda: set(load.accepted) <= set(sink.count()), 3):
-        clock.move(-by)
+    if by < 0 and not lab_.until(lambda: set(load.accepted) <= set(sink.count()), 1):
+        clock.move(11 * 60)
     more = alone.check(load, sink)
     assert not more and not load.refused and not load.unknown
     assert alone.emptied(server, 2 * SOON)
@@ -151,8 +151,8 @@ def test_what_waits_survives_a_step(start, clock, by):
     server.submit(letter("new"), ["bob@b.example"])
     assert lab_.until(lambda: sink.named("new"), SOON), "new mail is stuck behind the step"
     clock.move(7 * 60)
-    if by < 0 and not lab_.until(lambda: sink.named("old"), 1):
-        clock.move(-by)  # it says a time, and that time comes
+    if by < 0:
+        clock.move(11 * 60)
     assert lab_.until(lambda: sink.named("old"), 2 * SOON), "what was deferred is stuck"
     assert alone.emptied(server, SOON)
     assert sink.count() == {"old": 1, "new": 1}
