@@ -62,6 +62,10 @@ X(auth_min_rsa_bits, "auth.min_rsa_bits", CONF_INT, 1024, 4096, "1024", NULL, CO
 
 X(dkim_sign, "dkim.sign", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, conf_check_signer,
   "DKIM keys, \"DOMAIN SELECTOR KEYFILE\" (PEM, RSA or Ed25519): all keys of a domain sign what relay.networks send from it or below it, and notices of our own.")
+X(dkim_keys, "dkim.keys", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,
+  "Folder of the DKIM keys that 'geleit keys dkim' makes and looks after; empty: keys in store.path.")
+X(dkim_margin, "dkim.margin", CONF_DURATION, 0, SECONDS(31536000), "7d", NULL, CONF_CONTROL, NULL,
+  "How long after queue.lifetime the record of a retired DKIM key is still needed: others have queues, too.")
 X(dkim_bounce_domain, "dkim.bounce_domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Domain whose keys sign notices of our own; empty: that of hostname.")
 X(dkim_oversign, "dkim.oversign", CONF_LIST, 0, 0, "From,Subject,Date,To,Cc,Reply-To,MIME-Version,Content-Type", NULL, CONF_RECEIVER, conf_check_field,
@@ -89,11 +93,6 @@ X(sts_timeout, "mta_sts.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "60s"
   "Time to fetch a policy.")
 X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER | CONF_CONTROL, NULL,
   "Port of policy hosts; anything but 443 is for tests.")
-
-X(dkim_keys, "dkim.keys", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,
-  "Folder of the DKIM keys that 'geleit keys dkim' makes and looks after; empty: keys in store.path.")
-X(dkim_margin, "dkim.margin", CONF_DURATION, 0, SECONDS(31536000), "7d", NULL, CONF_CONTROL, NULL,
-  "How long after queue.lifetime the record of a retired DKIM key is still needed: others have queues, too.")
 
 X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NULL,
   "Sender processes; 0: one for every two processors, at least one.")

@@ -152,6 +152,7 @@ static void serve(struct proc_master *m)
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         io_signal(m->loop, signals[i].number, signals[i].got, m);
     proc_master_start(m, order, KINDS);
+    proc_master_keys_watch(m);
     io_loop_run(m->loop);
     LOG(LOG_INFO, "stopped");
     for (size_t i = 0; i < m->count; i++)

@@ -31,6 +31,7 @@ struct proc_master {
     size_t stage;      // of the drain
     struct mono since; // when it began
     struct io_timer limit;
+    struct io_timer look; // at the folder of keys
     int status;
 };
 
@@ -41,6 +42,11 @@ void proc_instance_configure(struct proc_instance *i); // SECTION, KEYS, LISTEN
 void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct span payload,
                         int fd);
 void proc_instance_died(struct proc_instance *i, int wait_status);
+
+// proc_master_keys.c
+// Keys come into force and go out of it without a signal: the folder is looked at
+// every few seconds.
+void proc_master_keys_watch(struct proc_master *m);
 
 // proc_drain.c
 void proc_drain_begin(struct proc_master *m, int status);

@@ -4,6 +4,7 @@
 #include "io_stream.h"
 #include "io_tls.h"
 #include "proc_door.h"
+#include "proc_keys.h"
 #include "proc_signers.h"
 
 #include <errno.h>
@@ -263,7 +264,7 @@ struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
     CLEANUP(buf_free) struct buf chain = BUF(0);
     CLEANUP(key_free) struct buf signers = BUF(0);
     TRY(check_user(c, fault));
-    TRY(proc_signers_load(c, &signers, fault));
+    TRY(proc_signers_load(c, false, &signers, fault));
     return load_keys(c, &chain, &key, fault);
 }
 
@@ -273,7 +274,8 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
-    TRY(proc_signers_load(s->conf, &s->signers, fault));
+    s->keys_stamp = proc_keys_stamp(s->conf);
+    TRY(proc_signers_load(s->conf, true, &s->signers, fault));
     if (!old) // a running server has its store
         TRY(make_store(s->conf, fault));
     TRY(bind_all(s, old, fault));

@@ -12,6 +12,7 @@ struct proc_setup {
     struct conf *conf;
     struct buf chain, key;
     struct buf signers; // payload of MSG_SIGNERS
+    int64_t keys_stamp; // of the folder they are from, before it was read
     struct proc_bound *bound;
     size_t bound_count;
     struct proc_bound door; // of control; no text: none

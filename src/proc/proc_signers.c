@@ -3,6 +3,7 @@
 #include "crypto_sign.h"
 #include "dns_name.h"
 #include "io_channel.h"
+#include "proc_keys.h"
 #include "proc_setup.h"
 
 #include <stdarg.h>
@@ -72,16 +73,21 @@ static struct rc load_signer(struct span entry, struct buf *out, struct conf_fau
 }
 
 // Reserved at once, as proc_file_read() does.
-struct rc proc_signers_load(const struct conf *c, struct buf *out, struct conf_fault *fault)
+struct rc proc_signers_load(const struct conf *c, bool folder, struct buf *out,
+                            struct conf_fault *fault)
 {
-    size_t count = conf_count(c, CONF_dkim_sign);
+    size_t listed = conf_count(c, CONF_dkim_sign), kept = 0;
     *out = BUF(IO_MESSAGE_MAX - 64);
-    TRY(buf_reserve(out, count ? IO_MESSAGE_MAX - 64 : 2));
-    wr_u16(out, (uint16_t)count);
-    for (size_t i = 0; i < count; i++)
+    TRY(buf_reserve(out, IO_MESSAGE_MAX - 64));
+    wr_u16(out, 0); // how many: known at the end
+    for (size_t i = 0; i < listed; i++)
         TRY(load_signer(conf_item(c, CONF_dkim_sign, i), out, fault));
-    if (!rc_ok(buf_state(out)))
-        return complain(fault, "dkim.sign: these are more keys than %d MB can hold",
+    if (folder)
+        TRY(proc_keys_put_signers(c, out, &kept, fault));
+    if (!rc_ok(buf_state(out)) || listed + kept > UINT16_MAX)
+        return complain(fault, "there are more DKIM keys than %d MB can hold",
                         IO_MESSAGE_MAX >> 20);
+    out->at[0] = (char)((listed + kept) >> 8);
+    out->at[1] = (char)(listed + kept);
     return RC(OK);
 }

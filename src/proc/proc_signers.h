@@ -3,6 +3,8 @@
 #include "base_buf.h"
 #include "conf.h"
 
-// Reads and tries all of dkim.sign. *out holds keys afterwards, whatever comes out:
-// to be wiped. *fault: a sentence.
-struct rc proc_signers_load(const struct conf *c, struct buf *out, struct conf_fault *fault);
+// Reads and tries all of dkim.sign, and takes what signs from the folder of keys. *out holds keys
+// afterwards, whatever comes out: to be wiped. *fault: a sentence. Without `folder` only dkim.sign:
+// who checks a configuration need not be able to read what is the server's own.
+struct rc proc_signers_load(const struct conf *c, bool folder, struct buf *out,
+                            struct conf_fault *fault);

@@ -336,3 +336,30 @@ def test_a_reload_changes_the_keys(lab, program):
         assert lab_.until(lambda: "reloaded" in s.log_end(), 5)
         s.submit(letter("after-reload"), ["bob@" + TO], "ann@" + GOOD)
         assert arrived(lab, "after-reload").count(b"DKIM-Signature:") == 2
+
+
+def test_a_key_of_the_folder_signs_once_it_is_active(lab, program):
+    """Nobody sends a signal; a key that waits for its record signs nothing."""
+    with lab_.Geleit(lab, program, "auth-folder", options=options()) as s:
+        folder = os.path.join(s.store, "keys")
+        os.mkdir(folder, 0o700)
+
+        def state(*moments):
+            put(f"r1._domainkey.{GOOD}.state", "".join(f"{line}\n" for line in (
+                f"domain {GOOD}", "selector r1", "algorithm rsa-sha256", "bits 2048", "public AAAA", *moments)).encode())
+
+        def put(name, data):
+            with open(os.open(os.path.join(folder, name + ".new"), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
+                f.write(data)
+            os.rename(os.path.join(folder, name + ".new"), os.path.join(folder, name))
+        with open(key(lab, "r1"), "rb") as f:
+            put(f"r1._domainkey.{GOOD}.key", f.read())
+        state("created 2026-11-01T00:00:00.000Z")
+        assert lab_.until(lambda: "keys-loaded keys=0" in s.log_end(), 10), s.log_end()
+        s.submit(letter("waiting-key"), ["bob@" + TO], "ann@" + GOOD)
+        assert b"DKIM-Signature" not in arrived(lab, "waiting-key")
+        state("created 2026-11-01T00:00:00.000Z", "seen 2026-11-02T00:00:00.000Z", "active 2026-11-02T00:00:00.000Z")
+        assert lab_.until(lambda: "keys-loaded keys=1" in s.log_end(), 10), s.log_end()
+        s.submit(letter("active-key"), ["bob@" + TO], "ann@" + GOOD)
+        got = arrived(lab, "active-key")
+        assert dkim.DKIM(got[got.index(b"DKIM-Signature:"):]).verify(dnsfunc=dns_of(lab))

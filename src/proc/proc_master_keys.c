@@ -1,0 +1,62 @@
+#include "proc_keys.h"
+#include "proc_master.h"
+#include "proc_signers.h"
+
+#include "base_log.h"
+
+#include <string.h>
+
+static const int64_t look_us = SECONDS(5);
+
+static void wipe(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_free(b);
+}
+
+static void hand_on(struct proc_master *m)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (m->instances[i].kind != PROC_RECEIVER)
+            continue;
+        proc_instance_configure(&m->instances[i]);
+        proc_instance_send(&m->instances[i], MSG_START, SPAN(""), -1);
+    }
+}
+
+// What cannot be read changes nothing, and is said once.
+static void load(struct proc_master *m)
+{
+    struct buf signers;
+    struct conf_fault fault;
+    struct rc rc = proc_signers_load(m->setup->conf, true, &signers, &fault);
+    if (!rc_ok(rc)) {
+        LOG(LOG_ERROR, "keys-not-loaded", LOG_T("why", fault.text));
+        wipe(&signers);
+        return;
+    }
+    wipe(&m->setup->signers);
+    m->setup->signers = signers;
+    LOG(LOG_INFO, "keys-loaded",
+        LOG_I("keys", (unsigned char)signers.at[0] << 8 | (unsigned char)signers.at[1]));
+    hand_on(m);
+}
+
+static void look(void *arg)
+{
+    struct proc_master *m = arg;
+    int64_t stamp = proc_keys_stamp(m->setup->conf);
+    if (stamp != m->setup->keys_stamp && !m->draining) {
+        m->setup->keys_stamp = stamp;
+        load(m);
+    }
+    proc_master_keys_watch(m);
+}
+
+void proc_master_keys_watch(struct proc_master *m)
+{
+    m->look.fire = look;
+    m->look.arg = m;
+    io_timer_set(m->loop, &m->look, (struct mono){io_now(m->loop).us + look_us});
+}
