@@ -43,6 +43,24 @@ static int due_now(struct scratch *s)
     return n;
 }
 
+static void what_is_due_too_late_is_pulled_in(void **state)
+{
+    struct scratch *s = *state;
+    struct store_recipient who[2];
+    struct store_envelope e = two_to(s, who); // due at seconds 1 and 2
+    uint64_t count;
+    OK(store_pull_in(s->store, at_second(2), at_second(0), &count));
+    assert_int_equal(count, 0);
+    OK(store_pull_in(s->store, at_second(1), at_second(0), &count));
+    OK(store_sync(s->store));
+    assert_int_equal(count, 1);
+    assert_int_equal(tally_of(s, e.id).count[STATE_PENDING], 2);
+    change(s, e.id, STORE_HOLD, 2); // held for ever is no late due
+    OK(store_pull_in(s->store, at_second(1), at_second(0), &count));
+    OK(store_sync(s->store));
+    assert_int_equal(count, 0);
+}
+
 static void a_given_id_is_kept(void **state)
 {
     struct scratch *s = *state;
@@ -237,6 +255,7 @@ static void domains_are_those_pending(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(what_is_due_too_late_is_pulled_in),
         T(a_given_id_is_kept),
         T(ids_that_were_not_given_are_refused),
         T(ids_in_use_are_not_given_again),
