@@ -274,10 +274,10 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
     TRY(load_keys(s->conf, &s->chain, &s->key, fault));
-    s->keys_stamp = proc_keys_stamp(s->conf);
-    TRY(proc_signers_load(s->conf, true, &s->signers, fault));
     if (!old) // a running server has its store
         TRY(make_store(s->conf, fault));
+    s->keys_stamp = proc_keys_stamp(s->conf); // behind the store, whose folder may hold the keys
+    TRY(proc_signers_load(s->conf, true, &s->signers, fault));
     TRY(bind_all(s, old, fault));
     return proc_door_bind(s, old, fault);
 }

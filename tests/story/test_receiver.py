@@ -149,7 +149,11 @@ def test_an_endless_line_ends_the_session(server):
             for _ in range(400):
                 talk.say(b"x" * 16384)
             assert not talk.reply().startswith("500")
-        assert talk.ended()
+        try:  # the refusal may still lie there, when the connection broke while we wrote
+            rest = talk.file.read()
+        except ConnectionError:
+            rest = b""
+        assert not rest or rest.startswith(b"500"), rest
 
 
 @pytest.mark.parametrize("bare", [b"NOOP\n", b"NOOP\rNOOP\r\n", b"NOOP\r\r\n", b"EHLO a\nMAIL FROM:<a@a.example>\n"])
