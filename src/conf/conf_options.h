@@ -34,6 +34,11 @@ X(smtp_data_timeout, "smtp.data_timeout", CONF_DURATION, SECONDS(1), SECONDS(360
 X(smtp_session_timeout, "smtp.session_timeout", CONF_DURATION, SECONDS(1), SECONDS(86400), "2h", NULL, CONF_RECEIVER, NULL,
   "Longest session.")
 
+X(submission_listen, "submission.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to take users' mail on, in clear text until STARTTLS, \"address:port\"; port 587 is the usual one.")
+X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
+
 X(relay_networks, "relay.networks", CONF_LIST, 0, 0, "127.0.0.0/8,::1/128", NULL, CONF_RECEIVER, conf_check_network,
   "Clients that may send to any destination, \"address/bits\".")
 X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_domain,

@@ -65,7 +65,7 @@ static bool got_signers(struct proc_coming *k, struct io_message *m)
 static void drop_listeners(struct proc_coming *k)
 {
     for (size_t i = 0; i < k->listener_count; i++)
-        close(k->listeners[i]);
+        close(k->listeners[i].fd);
     free(k->listeners);
     k->listeners = NULL;
     k->listener_count = 0;
@@ -81,10 +81,13 @@ static bool got_reset(struct proc_coming *k, struct io_message *m)
 
 static bool got_listen(struct proc_coming *k, struct io_message *m)
 {
-    if (m->fd < 0)
+    struct rd r = RD(m->payload);
+    uint8_t service = rd_u8(&r);
+    rd_span(&r);
+    if (m->fd < 0 || !rd_end(&r) || service >= SMTP_SERVICES)
         return false;
     k->listeners = mem_resize(k->listeners, (k->listener_count + 1) * sizeof *k->listeners);
-    k->listeners[k->listener_count++] = m->fd;
+    k->listeners[k->listener_count++] = (struct proc_listener){m->fd, (enum smtp_service)service};
     m->fd = -1;
     return true;
 }

@@ -31,7 +31,7 @@ struct proc_coming {
     struct conf *conf;
     struct buf chain, key, signers;
     bool keys, signs;
-    int *listeners;
+    struct proc_listener *listeners;
     size_t listener_count;
     bool reset; // the listeners replace those that are there
 };

@@ -92,6 +92,7 @@ static void send_listeners(struct proc_instance *i, const struct proc_bound *bou
     proc_instance_send(i, MSG_LISTEN_RESET, SPAN(""), -1);
     for (size_t k = 0; k < count; k++) {
         CLEANUP(buf_free) struct buf b = BUF(8192);
+        wr_u8(&b, (uint8_t)bound[k].service);
         wr_span(&b, bound[k].text);
         proc_instance_send(i, MSG_LISTEN, buf_span(&b), bound[k].fd);
     }

@@ -46,28 +46,30 @@ static void configure(struct receiver *r)
 
 static void stop_listening(struct receiver *r)
 {
-    for (size_t i = 0; i < r->listener_count; i++)
-        io_listener_free(r->listeners[i]);
-    free(r->listeners);
-    r->listeners = NULL;
-    r->listener_count = 0;
+    for (size_t i = 0; i < r->door_count; i++)
+        io_listener_free(r->doors[i].listener);
+    free(r->doors);
+    r->doors = NULL;
+    r->door_count = 0;
 }
 
 static void listen_all(struct receiver *r)
 {
     struct proc *p = r->proc;
     stop_listening(r);
-    r->listeners = mem_new(p->listener_count * sizeof(struct io_listener *));
-    for (size_t i = 0; i < p->listener_count; i++)
-        r->listeners[r->listener_count++] =
-            io_listener_new(p->loop, p->listeners[i], receiver_accept, r);
+    r->doors = mem_new((p->listener_count + 1) * sizeof *r->doors);
+    for (size_t i = 0; i < p->listener_count; i++) {
+        struct receiver_door *d = &r->doors[r->door_count++];
+        *d = (struct receiver_door){.receiver = r, .service = p->listeners[i].service};
+        d->listener = io_listener_new(p->loop, p->listeners[i].fd, receiver_accept, d);
+    }
 }
 
 // Nobody is greeted before the store has said how it is, so that the first
 // client at start is not turned away for nothing.
 void receiver_open_doors(struct receiver *r)
 {
-    if (r->listener_count == 0 && !r->proc->draining)
+    if (r->door_count == 0 && !r->proc->draining)
         listen_all(r);
 }
 

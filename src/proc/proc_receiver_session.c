@@ -201,7 +201,8 @@ static void refuse(int fd)
 
 void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
 {
-    struct receiver *r = arg;
+    const struct receiver_door *door = arg;
+    struct receiver *r = door->receiver;
     if (r->session_count >= (size_t)conf_int(r->proc->conf, CONF_smtp_max_sessions)) {
         refuse(fd);
         return;
@@ -211,6 +212,7 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     s->peer = *peer;
     s->timer = (struct io_timer){.fire = on_time, .arg = s};
     s->conf = r->smtp;
+    s->conf.service = door->service;
     s->smtp = smtp_server_new(&s->conf, io_now(r->proc->loop));
     s->stream = io_stream_new(r->proc->loop, fd, &owner, s);
     s->next = r->sessions;

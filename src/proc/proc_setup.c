@@ -166,6 +166,17 @@ static int from_old(const struct proc_setup *old, struct span text)
     return -1;
 }
 
+static const struct {
+    enum conf_id listen;
+    enum smtp_service service;
+} services[] = {
+    {CONF_smtp_listen, SMTP_SERVICE_MX},
+    {CONF_submission_listen, SMTP_SERVICE_SUBMISSION},
+    {CONF_submissions_listen, SMTP_SERVICE_SUBMISSIONS},
+};
+static const uint16_t service_port[SMTP_SERVICES] = {
+    [SMTP_SERVICE_MX] = 25, [SMTP_SERVICE_SUBMISSION] = 587, [SMTP_SERVICE_SUBMISSIONS] = 465};
+
 static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
                           struct conf_fault *fault)
 {
@@ -173,8 +184,8 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
     b->fd = from_old(old, b->text);
     if (b->fd >= 0)
         return RC(OK);
-    if (!io_endpoint_parse(&at, b->text, 25))
-        return complain(fault, "smtp.listen: \"%.*s\" is no address", SPAN_FMT(b->text));
+    if (!io_endpoint_parse(&at, b->text, service_port[b->service]))
+        return complain(fault, "\"%.*s\" is no address to listen on", SPAN_FMT(b->text));
     errno = 0;
     struct rc rc = io_bind(&b->fd, &at);
     if (rc_ok(rc))
@@ -192,17 +203,25 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
                                           : "");
 }
 
-static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
-                          struct conf_fault *fault)
+static struct rc bind_list(struct proc_setup *s, enum conf_id list, enum smtp_service service,
+                           const struct proc_setup *old, struct conf_fault *fault)
 {
-    size_t count = conf_count(s->conf, CONF_smtp_listen);
-    s->bound = mem_new((count + 1) * sizeof *s->bound);
+    size_t count = conf_count(s->conf, list);
+    s->bound = mem_resize(s->bound, (s->bound_count + count + 1) * sizeof *s->bound);
     for (size_t i = 0; i < count; i++) {
         struct proc_bound *next = &s->bound[s->bound_count];
-        next->text = conf_item(s->conf, CONF_smtp_listen, i);
+        *next = (struct proc_bound){.text = conf_item(s->conf, list, i), .service = service};
         TRY(bind_one(next, old, fault));
         s->bound_count += next->fd >= 0;
     }
+    return RC(OK);
+}
+
+static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
+                          struct conf_fault *fault)
+{
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        TRY(bind_list(s, services[i].listen, services[i].service, old, fault));
     return RC(OK);
 }
 

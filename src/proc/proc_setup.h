@@ -3,10 +3,12 @@
 #pragma once
 #include "proc_peers.h"
 #include "proc_serve.h"
+#include "smtp_server.h"
 
 struct proc_bound {
-    struct span text; // as written in smtp.listen
+    struct span text; // as written in the option
     int fd;
+    enum smtp_service service;
 };
 struct proc_setup {
     struct conf *conf;

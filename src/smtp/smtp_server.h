@@ -28,7 +28,16 @@
 #include "mail_address.h"
 #include "smtp_reply.h"
 
+// What a port is for: other servers' mail (RFC 5321), or that of users (RFC 6409).
+enum smtp_service {
+    SMTP_SERVICE_MX,
+    SMTP_SERVICE_SUBMISSION,  // begins in clear text, TLS by STARTTLS
+    SMTP_SERVICE_SUBMISSIONS, // TLS from the first byte (RFC 8314)
+    SMTP_SERVICES
+};
+
 struct smtp_server_conf {
+    enum smtp_service service;
     struct span hostname;
     uint64_t max_size;       // bytes of one message
     unsigned max_recipients; // at least 100 (§4.5.3.1.8)
@@ -40,8 +49,18 @@ struct smtp_server_conf {
     bool starttls;           // offered (a certificate is there)
 };
 
+enum { // RFC 3461 §4.1
+    SMTP_NOTIFY_NEVER = 1,
+    SMTP_NOTIFY_SUCCESS = 2,
+    SMTP_NOTIFY_FAILURE = 4,
+    SMTP_NOTIFY_DELAY = 8,
+};
+enum smtp_ret { SMTP_RET_DEFAULT, SMTP_RET_FULL, SMTP_RET_HEADERS }; // RFC 3461 §4.3
+
 struct smtp_recipient {
     struct mail_address address;
+    uint8_t notify;    // SMTP_NOTIFY bits; 0: not given
+    struct span orcpt; // "rfc822;user@example.org", xtext as it came; empty: not given
 };
 
 // What was agreed for the message under way. Valid from ASK_MAIL (its sender and
@@ -50,6 +69,10 @@ struct smtp_transaction {
     struct mail_address sender;
     uint64_t declared_size; // SIZE=; 0: none
     bool eight_bit;         // BODY=8BITMIME
+    bool smtputf8;          // RFC 6531
+    bool requiretls;        // RFC 8689
+    enum smtp_ret ret;      // RFC 3461
+    struct span envid;      // xtext as it came
     const struct smtp_recipient *recipients;
     size_t count;
 };

@@ -25,12 +25,14 @@ enum store_state {
     STORE_STATES
 };
 struct store_recipient {
-    uint64_t id;            // by the store
-    enum store_state state; // as store_show tells it
-    struct span address;    // local@domain
-    struct span domain;     // A-labels, lower case; what deliveries are grouped by
-    struct span orcpt;      // DSN, may be empty
-    uint8_t notify;         // STORE_NOTIFY bits; 0: default (tell of failure)
+    uint64_t id;             // by the store
+    enum store_state state;  // as store_show tells it
+    struct span address;     // local@domain
+    struct span domain;      // A-labels, lower case; what deliveries are grouped by
+    struct span return_path; // instead of the message's sender (SRS of what an alias sends on, or
+                             // its owner); empty: the sender. A delivery takes those of one path
+    struct span orcpt;       // DSN, may be empty
+    uint8_t notify;          // STORE_NOTIFY bits; 0: default (tell of failure)
     unsigned attempts;
     struct wall due;
     // of the last attempt, for DSN and people; empty at first
