@@ -95,6 +95,8 @@ const char *conf_check_signer(struct span s)
     struct span domain = span_cut(&s, ' ');
     s = span_trim(s);
     struct span selector = span_cut(&s, ' ');
+    if (span_index(domain, '@') < domain.len && span_cut(&domain, '@').len == 0)
+        return "has no user before the @; write \"USER@DOMAIN SELECTOR KEYFILE\"";
     return is_name(domain) && is_name(selector) && span_trim(s).len
                ? NULL
                : "is no key to sign with; write \"DOMAIN SELECTOR KEYFILE\"";

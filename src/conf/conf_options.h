@@ -66,11 +66,17 @@ X(auth_min_rsa_bits, "auth.min_rsa_bits", CONF_INT, 1024, 4096, "1024", NULL, CO
   "Shortest RSA key whose signatures count (RFC 8301 asks for 1024).")
 
 X(dkim_sign, "dkim.sign", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, conf_check_signer,
-  "DKIM keys, \"DOMAIN SELECTOR KEYFILE\" (PEM, RSA or Ed25519): all keys of a domain sign what relay.networks send from it or below it, and notices of our own.")
+  "DKIM keys, \"DOMAIN SELECTOR KEYFILE\" (PEM, RSA or Ed25519): all keys of a domain sign what relay.networks send from it, and notices of our own; \"USER@DOMAIN SELECTOR KEYFILE\" signs for that author in their place.")
 X(dkim_keys, "dkim.keys", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,
   "Folder of the DKIM keys that 'geleit keys dkim' makes and looks after; empty: keys in store.path.")
 X(dkim_margin, "dkim.margin", CONF_DURATION, 0, SECONDS(31536000), "7d", NULL, CONF_CONTROL, NULL,
   "How long after queue.lifetime the record of a retired DKIM key is still needed: others have queues, too.")
+X(dkim_look, "dkim.look", CONF_DURATION, SECONDS(1), SECONDS(86400), "1m", NULL, CONF_CONTROL, NULL,
+  "How often DNS is asked for the records of DKIM keys that wait to be published.")
+X(dkim_settle, "dkim.settle", CONF_DURATION, 0, SECONDS(604800), "15m", NULL, CONF_CONTROL, NULL,
+  "How long DNS must have shown a new DKIM key before it takes the place of another: not all servers of a zone change at once.")
+X(dkim_below, "dkim.below", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
+  "Whether a domain that has no DKIM keys is signed for with those of the nearest domain above it that has some.")
 X(dkim_bounce_domain, "dkim.bounce_domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Domain whose keys sign notices of our own; empty: that of hostname.")
 X(dkim_oversign, "dkim.oversign", CONF_LIST, 0, 0, "From,Subject,Date,To,Cc,Reply-To,MIME-Version,Content-Type", NULL, CONF_RECEIVER, conf_check_field,
