@@ -72,7 +72,8 @@ static void pump(struct world *w, struct auth_message *m, struct open *o, const 
 
 static struct auth_message *run(struct world *w, const struct way *way)
 {
-    struct dns_name sealer = {.len = 11, .text = "example.org"};
+    static const struct dns_name sealer = {.len = 11, .text = "example.org"},
+                                 list = {.len = 11, .text = "example.net"};
     struct auth_message_request q = {
         .spf = {.helo = w->helo,
                 .mail_from = w->from,
@@ -81,6 +82,8 @@ static struct auth_message *run(struct world *w, const struct way *way)
         .dkim = {.now = {SECONDS(1000)}},
         .arc = {.now = {SECONDS(1000)}, .sealers = &sealer, .sealer_count = 1},
         .facts.most = DMARC_REJECT,
+        .lists = {&list, 1},
+        .believed = SPAN("gw.example.net"),
     };
     struct auth_message *m = auth_message_new(&q);
     struct open *open = mem_new(sizeof *open);
@@ -135,6 +138,8 @@ static void sound(const struct world *w, const struct auth_message_result *r)
         panic("a punishment without a fail");
     if (r->ruling.disposition > r->dmarc->disposition)
         panic("harder than the owner wants");
+    if (r->ruling.override == DMARC_OVERRIDE_MAILING_LIST && !r->forwarded)
+        panic("a list without evidence");
     if (r->arc_vouches && r->arc->result != AUTH_PASS)
         panic("a broken chain vouches");
 }
