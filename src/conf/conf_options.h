@@ -49,13 +49,23 @@ X(auth_evaluate, "auth.evaluate", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, 
 X(auth_relayed, "auth.relayed", CONF_BOOL, 0, 1, "false", NULL, CONF_RECEIVER, NULL,
   "Evaluate what comes from relay.networks too.")
 X(auth_spf, "auth.spf", CONF_CHOICE, 0, 0, "note", conf_auth_spf, CONF_RECEIVER, NULL,
-  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message.")
+  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message unless DMARC passes or a forwarder or list of those below handled it.")
 X(auth_dmarc, "auth.dmarc", CONF_CHOICE, 0, 0, "enforce", conf_auth_dmarc, CONF_RECEIVER, NULL,
   "What DMARC leads to: enforce does what the domain's owner asks for, note only writes it down, ignore does not even keep records for reports.")
+X(auth_quarantine, "auth.quarantine", CONF_CHOICE, 0, 0, "header", conf_auth_quarantine, CONF_RECEIVER, NULL,
+  "What a DMARC disposition of quarantine leads to: header adds X-Geleit-Quarantine, hold does and keeps the message in the queue until 'geleit queue release'.")
+X(auth_from, "auth.from", CONF_CHOICE, 0, 0, "ambiguous", conf_auth_from, CONF_RECEIVER, NULL,
+  "Messages that DMARC cannot judge for their From field: note writes it down, ambiguous refuses those whose readers could see different authors (several fields, domains or readings), strict those without an author's domain too.")
 X(auth_trusted_forwarders, "auth.trusted_forwarders", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
   "Clients whose forwarded mail is accepted though DMARC fails, \"address/bits\".")
 X(auth_trusted_sealers, "auth.trusted_sealers", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
   "Domains whose ARC seals are believed: what they say they received is an override when DMARC fails.")
+X(auth_trusted_results, "auth.trusted_results", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_results,
+  "Servers of ours whose Authentication-Results are believed, \"authserv-id address/bits\": a dmarc=pass in what they hand over is an override when DMARC fails here; they must remove forged ones (RFC 8601 section 5).")
+X(auth_mailing_lists, "auth.mailing_lists", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Domains of mailing lists, with all below them: what SPF or DKIM shows to come from there is accepted though DMARC fails.")
+X(auth_exempt, "auth.exempt", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Authors' domains, with all below them, whose DMARC policy is not enforced.")
 X(auth_authserv_id, "auth.authserv_id", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Name in Authentication-Results, and of those that are removed as forged; empty: hostname.")
 X(auth_timeout, "auth.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "30s", NULL, CONF_RECEIVER, NULL,

@@ -24,7 +24,8 @@ static struct rc commit(struct store_role *r, struct proc_peer *peer, struct sto
     }
     struct rc rc = store_put(r->store, e, replaced, count);
     if (rc_ok(rc)) {
-        proc_group_fresh(r, e);
+        if (e->hold.len == 0)
+            proc_group_fresh(r, e);
         if (h->own_file)
             proc_group_seal(r, h->id);
     }

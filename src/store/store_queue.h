@@ -21,7 +21,7 @@ enum { // RFC 3461 §4.1
 enum store_state {
     STATE_PENDING,
     STATE_FAILED, // a bounce is owed
-    STATE_HELD,   // by the operator: not due until it is released
+    STATE_HELD,   // by the operator, or a rule of his: not due until it is released
     STORE_STATES
 };
 struct store_recipient {
@@ -53,6 +53,8 @@ struct store_envelope {
     struct span wrapped_key; // of an encrypted body; empty: none
     size_t count;
     struct store_recipient *recipients;
+    // Why it is to be held from the start; empty: it is not. For store_put only.
+    struct span hold;
 };
 
 struct store;
