@@ -251,13 +251,12 @@ static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_mes
     return true;
 }
 
-// No wait is longer than the longest retry and its spread: what is due later was
-// given its time before the clock was set back.
+// No wait is longer than the longest retry: what is due later was given its time
+// before the clock was set back.
 static void pull_in(struct store_role *r)
 {
     struct wall now = io_wall(r->proc->loop);
-    struct wall latest = {now.us + conf_int(r->proc->conf, CONF_queue_retry_longest) / 4 * 5 +
-                          SECONDS(60)};
+    struct wall latest = {now.us + conf_int(r->proc->conf, CONF_queue_retry_longest) + SECONDS(60)};
     uint64_t count = 0;
     if (r->store && rc_ok(store_pull_in(r->store, latest, now, &count)) && count)
         LOG(LOG_WARN, "clock-was-set-back", LOG_I("recipients-due-now", count));
