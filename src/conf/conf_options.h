@@ -149,9 +149,9 @@ X(queue_per_host, "queue.per_host", CONF_INT, 1, 10000, "20", NULL, CONF_QUEUE, 
 X(queue_window, "queue.window", CONF_INT, 100, 10000000, "20000", NULL, CONF_QUEUE, NULL,
   "Messages the scheduler holds in memory; the rest waits in the store.")
 X(queue_retry_first, "queue.retry_first", CONF_DURATION, SECONDS(1), SECONDS(86400), "5m", NULL, CONF_STORE, NULL,
-  "Wait after the first failed attempt; it doubles with each.")
+  "Wait after the first failed attempt; it doubles with each. Up to a quarter is added, at random for each message.")
 X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS(604800), "4h", NULL, CONF_STORE, NULL,
-  "Longest wait between attempts.")
+  "Longest wait between attempts; once it is reached, each is between three quarters of it and all of it, at random.")
 X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL, NULL,
   "Age at which a message that cannot be delivered is returned.")
 

@@ -37,9 +37,10 @@ enum proc_message {
     MSG_SEAL = 34,       // u32 segment: no more will be appended
     MSG_EVALUATION = 36, // evaluation: of a message that came in, whatever became of it
     // receiver, sender -> store
-    MSG_LOAD = 40,         // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
-    MSG_LOADED,            //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is left);
-                           //   fd: the body's segment, the first time this peer meets it
+    MSG_LOAD = 40, // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
+    MSG_LOADED,    //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is due, and
+                   //   the queue was told by DUE when something will be);
+                   //   fd: the body's segment, the first time this peer meets it
     MSG_SEGMENT_GONE = 42, // store ->: u32 segment; forget its descriptor
     // sender -> store
     MSG_OUTCOME = 50, // attempt, [outcome] -> u8 rc

@@ -51,7 +51,7 @@ static const char *const texts[SQL_STATEMENTS] = {
                  " WHERE id = ?7 AND state IN (0, 2)",
     [SQL_LOAD_MESSAGE] = "SELECT received, sender, client, flags, envid, ret, head, segment,"
                          " offset, length, digest, cipher, wrapped_key FROM message WHERE id = ?1",
-    [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 ORDER BY due, id LIMIT ?4",
+    [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 AND due <= ?5 ORDER BY due, id LIMIT ?4",
     [SQL_LOAD_FAILED] = RECIPIENT "1 LIMIT ?4",
     [SQL_DUE] = "SELECT r.id, r.state, r.due, r.domain, m.length FROM recipient AS r"
                 " INDEXED BY recipient_due CROSS JOIN message AS m ON m.id = r.id >> 20"

@@ -173,14 +173,14 @@ static void held_is_not_due_and_comes_back(void **state)
     change(s, id, STORE_HOLD, 0);
     change(s, id, STORE_RETRY, 0);
     assert_int_equal(due_now(s), 0);
-    IS(NOT_FOUND, store_load(s->store, id, SPAN("one.example"), &a, &e));
+    IS(NOT_FOUND, store_load(s->store, id, SPAN("one.example"), WALL_NEVER, &a, &e));
     scratch_close(s);
     scratch_open(s);
     assert_int_equal(tally_of(s, id).count[STATE_HELD], 2);
     assert_int_equal(tally_of(s, id).due.us, WALL_NEVER.us);
     change(s, id, STORE_RELEASE, 2);
     assert_int_equal(due_now(s), 2);
-    OK(store_load(s->store, id, SPAN("one.example"), &a, &e));
+    OK(store_load(s->store, id, SPAN("one.example"), WALL_NEVER, &a, &e));
 }
 
 // Its delivery was under way when it was held.
