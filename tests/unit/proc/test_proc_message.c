@@ -128,7 +128,7 @@ static void false_count_takes_no_memory(void **state)
     struct store_envelope e = sample(), got;
     e.count = 0;
     proc_envelope_pack(&b, &e);
-    b.at[b.len - 4] = (char)0x40;
+    b.at[b.len - 8] = (char)0x40; // before the empty hold
     struct rd r = RD(buf_span(&b));
     assert_false(proc_envelope_unpack(&r, &got, &a));
     assert_true(a.used < 10000);
