@@ -127,6 +127,7 @@ static void false_count_takes_no_memory(void **state)
     CLEANUP(arena_free) struct arena a = ARENA((size_t)1 << 40);
     struct store_envelope e = sample(), got;
     e.count = 0;
+    e.hold = SPAN("");
     proc_envelope_pack(&b, &e);
     b.at[b.len - 8] = (char)0x40; // before the empty hold
     struct rd r = RD(buf_span(&b));
