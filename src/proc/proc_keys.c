@@ -1,6 +1,7 @@
 #include "proc_keys.h"
 
 #include "base_log.h"
+#include "proc_signers.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -367,11 +368,6 @@ static void wipe(struct buf *b)
     buf_free(b);
 }
 
-static void wr_name(struct buf *b, const struct dns_name *n)
-{
-    wr_span(b, dns_name_span(n));
-}
-
 static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count,
                              struct conf_fault *fault)
 {
@@ -381,11 +377,11 @@ static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count
         if (auth_key_phase(key, (struct wall){0}, INT64_MAX / 2) != AUTH_KEY_ACTIVE)
             continue;
         TRY(proc_keys_private(k, i, &pem, fault));
-        wr_name(out, &key->domain);
-        wr_name(out, &key->selector);
-        wr_span(out, span_str(key->sender));
-        wr_u8(out, (uint8_t)key->services);
-        wr_span(out, buf_span(&pem));
+        proc_signer_pack(out, &(struct proc_signer){.domain = dns_name_span(&key->domain),
+                                                    .selector = dns_name_span(&key->selector),
+                                                    .sender = span_str(key->sender),
+                                                    .services = key->services,
+                                                    .pem = buf_span(&pem)});
         ++*count;
     }
     if (rc_ok(buf_state(out)))

@@ -14,7 +14,7 @@ enum proc_message {
     MSG_SECTION = 2,  // conf_pack: at start and at reload
     MSG_KEYS = 4,     // span chain, span key (PEM); both empty: no TLS. Before START and at reload
     MSG_SIGNERS = 16, // DKIM: [span domain, span selector, span sender, u8 services, span key
-                      // (PEM)], all but the key as auth_signing.h has it. As MSG_KEYS
+                      // (PEM)], read by proc_signer_unpack(). As MSG_KEYS
     MSG_LISTEN = 6,   // fd: a bound socket; span text. A reload sends them anew after LISTEN_RESET
     MSG_LISTEN_RESET = 8,
     MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
