@@ -30,7 +30,7 @@ static void put_time(struct json *j, const char *key, struct wall t)
 {
     CLEANUP(buf_free) struct buf b = BUF(64);
     if (t.us == WALL_NEVER.us) {
-        json_null(j, key);
+        json_none(j, key);
         return;
     }
     time_put_iso(&b, t);
