@@ -34,6 +34,17 @@ static const struct admin_flag verify_flags[] = {
     ADMIN_NOW,
 };
 
+// In this order in enum admin_keys_flag.
+static const struct admin_flag keys_flags[] = {
+    {"--algorithm", "NAME", "rsa, ed25519 or both"},
+    {"--bits", "N", "of an RSA key, 2048 to 4096; else 2048"},
+    {"--selector", "NAME", "of a new key; else made of the date"},
+    {"--service", "LIST", "email, tlsrpt or email:tlsrpt: restricts a new key's record; else all"},
+    {"--records", NULL, "list: the records that DNS should have, for a zone file"},
+    {"--force", NULL, "retire: even if mail may still need it"},
+    ADMIN_ZONE,
+};
+
 const struct admin_command admin_commands[] = {
     {"serve", "", 0, 0, "the mail server: receive, decide, queue, deliver; stays in the foreground",
      false, serve_flags, 2, admin_serve},
@@ -43,6 +54,11 @@ const struct admin_command admin_commands[] = {
      "what waits to be delivered, why, and what happened to it", true, queue_flags, 1, admin_queue},
     {"policy", "list | show DOMAIN | refresh DOMAIN", 1, 2, "cached MTA-STS policies", true, NULL,
      0, admin_policy},
+    {"keys",
+     "dkim generate [USER@]DOMAIN | list [DOMAIN] | rotate [USER@]DOMAIN | retire DOMAIN "
+     "[SELECTOR]",
+     2, 4, "DKIM keys: made, published, changed and taken out of use", true, keys_flags, 7,
+     admin_keys},
     {"spf", "IP MAIL-FROM HELO", 3, 3, "the SPF result for such a message, and how it was reached",
      true, spf_flags, 2, admin_spf},
     {"verify", "FILE", 1, 1, "SPF, DKIM, ARC and DMARC of a stored message ('-': standard input)",

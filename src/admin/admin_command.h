@@ -62,6 +62,7 @@ int admin_conf_source(const struct admin_call *call, struct proc_master_conf *mc
 int admin_explain(const struct admin_call *call);
 int admin_queue(const struct admin_call *call);
 int admin_policy(const struct admin_call *call);
+int admin_keys(const struct admin_call *call);
 int admin_serve(const struct admin_call *call);
 int admin_spf(const struct admin_call *call);
 int admin_verify(const struct admin_call *call);

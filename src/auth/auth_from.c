@@ -81,7 +81,8 @@ static int lex(struct span *rest, struct span *text)
 // An addr-spec as it comes token by token.
 struct spec {
     bool local, at, literal, junk;
-    bool gap; // white space or a comment since the last token
+    bool gap;          // white space or a comment since the last token
+    struct span words; // the local part; .at NULL: not in one piece
     size_t len;
     char domain[512]; // with room for U-labels
 };
@@ -101,6 +102,17 @@ static void spec_domain(struct spec *s, int kind, struct span text)
     s->len += text.len;
 }
 
+static void spec_local(struct spec *s, struct span text)
+{
+    if (!s->local)
+        s->words = text;
+    else if (s->words.at && s->words.at + s->words.len == text.at)
+        s->words.len += text.len;
+    else
+        s->words = (struct span){NULL, 0};
+    s->local = true;
+}
+
 static void spec_feed(struct spec *s, int kind, struct span text)
 {
     if (kind == SPACE) {
@@ -112,7 +124,7 @@ static void spec_feed(struct spec *s, int kind, struct span text)
     else if (s->at)
         spec_domain(s, kind, text);
     else
-        s->local = true;
+        spec_local(s, text);
     s->gap = false;
 }
 
@@ -129,7 +141,7 @@ static bool is_domain(const struct dns_name *n)
 
 static bool spec_end(const struct spec *s, struct auth_mailbox *out)
 {
-    *out = (struct auth_mailbox){.literal = s->literal};
+    *out = (struct auth_mailbox){.literal = s->literal, .local = s->words};
     if (s->junk || !s->local)
         return false;
     return s->literal || (dns_name_parse(&out->domain, (struct span){s->domain, s->len}) &&
@@ -192,8 +204,9 @@ bool auth_mailbox_next(struct auth_mailboxes *list, struct auth_mailbox *out)
     return false;
 }
 
-static enum auth_from_problem read_field(struct dns_name *domain, struct span value)
+static enum auth_from_problem read_field(struct auth_from *out, struct span value)
 {
+    struct dns_name *domain = &out->domain;
     struct auth_mailboxes list = {.rest = value};
     struct auth_mailbox m = {0};
     while (auth_mailbox_next(&list, &m)) {
@@ -201,6 +214,7 @@ static enum auth_from_problem read_field(struct dns_name *domain, struct span va
             continue;
         if (domain->len > 0 && !dns_name_eq(domain, &m.domain))
             return AUTH_FROM_SEVERAL;
+        out->local = domain->len > 0 ? (struct span){NULL, 0} : m.local;
         *domain = m.domain;
     }
     if (list.bad)
@@ -215,7 +229,7 @@ void auth_from_read(struct auth_from *out, const struct span *fields, size_t cou
         out->problem = AUTH_FROM_REPEATED;
     if (count != 1)
         return;
-    out->problem = read_field(&out->domain, fields[0]);
+    out->problem = read_field(out, fields[0]);
     if (out->problem != AUTH_FROM_OK)
-        out->domain = (struct dns_name){0};
+        *out = (struct auth_from){.problem = out->problem};
 }

@@ -15,6 +15,7 @@ struct auth_mailboxes {
 struct auth_mailbox {
     bool literal;           // user@[192.0.2.1]: there is no domain
     struct dns_name domain; // A-labels
+    struct span local;      // as written; empty where comments or blanks stand in it
 };
 
 // The next address of the list that has a domain or a literal; groups, display
@@ -35,6 +36,7 @@ const char *auth_from_text(enum auth_from_problem p); // a sentence without a fu
 struct auth_from {
     enum auth_from_problem problem;
     struct dns_name domain; // empty unless problem is AUTH_FROM_OK
+    struct span local;      // of the only address, borrowed from its field; else empty
 };
 
 // `fields`: the value of each From field of the message. Several addresses of

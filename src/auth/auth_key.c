@@ -12,10 +12,10 @@ static const char *const phases[AUTH_KEY_PHASES] = {[AUTH_KEY_WAITING] = "waitin
                                                     [AUTH_KEY_REMOVABLE] = "removable",
                                                     [AUTH_KEY_GONE] = "gone"};
 static const char *const sights[AUTH_KEY_SIGHTS] = {
-    [AUTH_KEY_UNKNOWN] = "DNS gave no answer",
-    [AUTH_KEY_ABSENT] = "DNS has no such record",
-    [AUTH_KEY_OTHER] = "DNS has another record there, or more than one",
-    [AUTH_KEY_SHOWN] = "DNS shows the record",
+    [AUTH_KEY_UNKNOWN] = "unknown",
+    [AUTH_KEY_ABSENT] = "absent",
+    [AUTH_KEY_OTHER] = "other",
+    [AUTH_KEY_SHOWN] = "shown",
 };
 static const struct {
     const char *name, *tag;
@@ -29,10 +29,21 @@ const char *auth_key_phase_text(enum auth_key_phase p)
     return phases[p];
 }
 
+const char *auth_key_algorithm_text(enum crypto_algorithm a)
+{
+    return algorithms[a].tag;
+}
+
 const char *auth_key_sight_text(enum auth_key_sight s)
 {
     return sights[s];
 }
+
+static const struct {
+    const char *name;
+    unsigned is;
+} services[] = {{"email", AUTH_SERVICE_EMAIL}, {"tlsrpt", AUTH_SERVICE_TLSRPT}};
+enum { SERVICES = sizeof services / sizeof *services };
 
 // ---- the state file: "name value" lines ----
 
@@ -89,16 +100,41 @@ static bool read_public(struct auth_key *k, struct span value)
            span_copy(k->public_key, sizeof k->public_key, value);
 }
 
+static bool read_sender(struct auth_key *k, struct span value)
+{
+    return auth_sender_fits(value) && span_copy(k->sender, sizeof k->sender, value);
+}
+
+// As s= has them.
+static bool read_services(struct auth_key *k, struct span value)
+{
+    k->services = 0;
+    while (value.at) {
+        struct span one = span_cut(&value, ':');
+        unsigned before = k->services;
+        for (size_t i = 0; i < SERVICES; i++)
+            if (span_eq(one, span_str(services[i].name)))
+                k->services |= services[i].is;
+        if (k->services == before)
+            return false;
+    }
+    return k->services != 0;
+}
+
+bool auth_key_services(struct auth_key *k, struct span text)
+{
+    return span_eq(text, SPAN("*")) || read_services(k, text);
+}
+
 static bool read_line(struct auth_key *k, struct span name, struct span value)
 {
     static const struct {
         const char *name;
         bool (*read)(struct auth_key *k, struct span value);
-    } lines[] = {{"domain", read_domain},
-                 {"selector", read_selector},
-                 {"algorithm", read_algorithm},
-                 {"bits", read_bits},
-                 {"public", read_public}};
+    } lines[] = {{"domain", read_domain},       {"selector", read_selector},
+                 {"algorithm", read_algorithm}, {"bits", read_bits},
+                 {"public", read_public},       {"sender", read_sender},
+                 {"services", read_services}};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (span_eq(name, span_str(lines[i].name)))
             return lines[i].read(k, value);
@@ -126,12 +162,29 @@ bool auth_key_read(struct auth_key *out, struct span text)
            out->created.us && owner.len;
 }
 
+static void put_services(struct buf *b, unsigned are)
+{
+    const char *between = "";
+    for (size_t i = 0; i < SERVICES; i++)
+        if (are & services[i].is) {
+            buf_printf(b, "%s%s", between, services[i].name);
+            between = ":";
+        }
+}
+
 void auth_key_put(struct buf *b, const struct auth_key *k)
 {
     struct auth_key copy = *k;
     buf_put(b, SPAN("# Geleit's note about a DKIM key; the commands 'geleit keys' keep it.\n"));
     buf_printf(b, "domain %s\nselector %s\nalgorithm %s\nbits %u\npublic %s\n", k->domain.text,
                k->selector.text, algorithms[k->algorithm].name, k->bits, k->public_key);
+    if (*k->sender)
+        buf_printf(b, "sender %s\n", k->sender);
+    if (k->services) {
+        buf_put(b, SPAN("services "));
+        put_services(b, k->services);
+        buf_putc(b, '\n');
+    }
     for (size_t i = 0; i < MOMENTS; i++) {
         const struct wall *when = moment(&copy, i);
         if (when->us == 0)
@@ -169,7 +222,13 @@ void auth_key_put_file(struct buf *b, const struct auth_key *k, const char *suff
 // RFC 6376 §3.6.1; h= is left out, as no other hash is used with these (RFC 8301).
 void auth_key_put_text(struct buf *b, const struct auth_key *k)
 {
-    buf_printf(b, "v=DKIM1; k=%s; p=%s", algorithms[k->algorithm].tag, k->public_key);
+    buf_printf(b, "v=DKIM1; k=%s; ", algorithms[k->algorithm].tag);
+    if (k->services) {
+        buf_put(b, SPAN("s="));
+        put_services(b, k->services);
+        buf_put(b, SPAN("; "));
+    }
+    buf_printf(b, "p=%s", k->public_key);
 }
 
 void auth_key_put_record(struct buf *b, const struct auth_key *k)
@@ -202,7 +261,8 @@ static bool is_record_of(const struct auth_key *k, struct span text)
     struct auth_dkim_key read = {0};
     struct auth_tags tags;
     CLEANUP(buf_free) struct buf ours = BUF(AUTH_KEY_PUBLIC_MAX), theirs = BUF(65536);
-    const char *why = auth_dkim_key_read(&read, text, SPAN("email"));
+    bool email = k->services == 0 || k->services & AUTH_SERVICE_EMAIL;
+    const char *why = auth_dkim_key_read(&read, text, email ? SPAN("email") : SPAN("tlsrpt"));
     bool usable = !why && read.algorithm == k->algorithm;
     if (!why)
         crypto_public_free(read.key);

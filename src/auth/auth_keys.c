@@ -57,6 +57,23 @@ bool auth_keys_add(struct auth_keys *keys, const struct auth_key *k)
     return true;
 }
 
+size_t auth_keys_find(const struct auth_keys *keys, const struct dns_name *domain,
+                      const struct dns_name *selector)
+{
+    size_t i = 0;
+    while (i < keys->count && !(dns_name_eq(&keys->at[i].domain, domain) &&
+                                dns_name_eq(&keys->at[i].selector, selector)))
+        i++;
+    return i;
+}
+
+bool auth_key_same_use(const struct auth_key *a, const struct auth_key *b)
+{
+    return a->algorithm == b->algorithm && a->services == b->services &&
+           dns_name_eq(&a->domain, &b->domain) &&
+           span_ieq(span_str(a->sender), span_str(b->sender));
+}
+
 struct wall auth_key_removable(const struct auth_key *k, int64_t keep)
 {
     if (k->retired.us == 0)
@@ -88,50 +105,81 @@ static void retire(struct auth_keys *keys, size_t i, struct wall now)
     keys->changed[i] = true;
 }
 
+static bool signs(const struct auth_key *k)
+{
+    return k->active.us && k->retired.us == 0 && k->gone.us == 0;
+}
+
+static bool takes_over(const struct auth_keys *keys, size_t i, size_t from)
+{
+    return i != from && signs(&keys->at[from]) && auth_key_same_use(&keys->at[i], &keys->at[from]);
+}
+
 static void activate(struct auth_keys *keys, size_t i, struct wall now)
 {
-    struct auth_key *k = &keys->at[i];
-    k->seen = k->active = now;
-    keys->changed[i] = true;
-    for (size_t n = 0; n < keys->count; n++) {
-        struct auth_key *old = &keys->at[n];
-        if (n != i && old->active.us && old->retired.us == 0 && old->algorithm == k->algorithm &&
-            dns_name_eq(&old->domain, &k->domain))
+    for (size_t n = 0; n < keys->count; n++)
+        if (takes_over(keys, i, n))
             retire(keys, n, now);
-    }
+    keys->at[i].active = now;
+    keys->changed[i] = true;
+}
+
+// Without another the key signs at once: mail would have no signature at all.
+static int64_t settling(const struct auth_keys *keys, size_t i, const struct auth_key_rules *rules)
+{
+    for (size_t n = 0; n < keys->count; n++)
+        if (takes_over(keys, i, n))
+            return rules->settle;
+    return 0;
+}
+
+struct wall auth_key_settled(const struct auth_keys *keys, size_t i,
+                             const struct auth_key_rules *rules)
+{
+    const struct auth_key *k = &keys->at[i];
+    if (k->seen.us == 0 || k->active.us || k->retired.us || k->gone.us)
+        return WALL_NEVER;
+    return (struct wall){k->seen.us + settling(keys, i, rules)};
+}
+
+static bool set_seen(struct auth_keys *keys, size_t i, struct wall when)
+{
+    if (keys->at[i].seen.us == when.us)
+        return false;
+    keys->at[i].seen = when;
+    return keys->changed[i] = true;
+}
+
+static bool waiting_saw(struct auth_keys *keys, size_t i, enum auth_key_sight sight,
+                        struct wall now, const struct auth_key_rules *rules)
+{
+    struct wall seen = keys->at[i].seen;
+    if (sight == AUTH_KEY_UNKNOWN)
+        return false;
+    if (sight != AUTH_KEY_SHOWN)
+        return set_seen(keys, i, (struct wall){0});
+    // A clock that was set back begins anew.
+    bool changed = set_seen(keys, i, seen.us && seen.us <= now.us ? seen : now);
+    if (now.us < auth_key_settled(keys, i, rules).us)
+        return changed;
+    activate(keys, i, now);
+    return true;
 }
 
 bool auth_keys_saw(struct auth_keys *keys, size_t i, enum auth_key_sight sight, struct wall now,
-                   int64_t keep)
+                   const struct auth_key_rules *rules)
 {
-    struct auth_key *k = &keys->at[i];
-    enum auth_key_phase phase = auth_key_phase(k, now, keep);
-    if (phase == AUTH_KEY_WAITING && sight == AUTH_KEY_SHOWN) {
-        activate(keys, i, now);
-        return true;
-    }
-    if (phase == AUTH_KEY_REMOVABLE && sight == AUTH_KEY_ABSENT) {
-        k->gone = now;
-        keys->changed[i] = true;
-        return true;
-    }
-    return false;
+    enum auth_key_phase phase = auth_key_phase(&keys->at[i], now, rules->keep);
+    if (phase == AUTH_KEY_WAITING)
+        return waiting_saw(keys, i, sight, now, rules);
+    if (phase != AUTH_KEY_REMOVABLE || sight != AUTH_KEY_ABSENT)
+        return false;
+    keys->at[i].gone = now;
+    return keys->changed[i] = true;
 }
 
 void auth_keys_retire(struct auth_keys *keys, size_t i, struct wall now)
 {
     if (keys->at[i].retired.us == 0)
         retire(keys, i, now);
-}
-
-size_t auth_keys_signing(const struct auth_keys *keys, const struct dns_name *domain, size_t *out,
-                         size_t most)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < keys->count && n < most; i++) {
-        const struct auth_key *k = &keys->at[i];
-        if (k->active.us && k->retired.us == 0 && dns_name_eq(&k->domain, domain))
-            out[n++] = i;
-    }
-    return n;
 }

@@ -13,9 +13,10 @@
 // owner name of its record: `s1._domainkey.example.org.key`, the private key (PEM,
 // read by its owner only), and `….state`, the text of auth_key_read(). Both are
 // replaced whole, by renaming: a change of either changes the folder's time, which
-// is what a running server looks at. Who signs reads the states into an auth_keys
-// and takes the private keys of what auth_keys_signing() names, and no others.
+// is what a running server looks at. Who signs takes the private keys of those that
+// are active, and no others; which of them sign a message says auth_signing.h.
 #pragma once
+#include "auth_signing.h"
 #include "base_time.h"
 #include "crypto_verify.h"
 #include "dns_answer.h"
@@ -31,7 +32,10 @@ struct auth_key {
     enum crypto_algorithm algorithm;
     unsigned bits;
     char public_key[AUTH_KEY_PUBLIC_MAX]; // base64, as in p= of the record
-    // When it happened; 0: it did not.
+    char sender[AUTH_SENDER_MAX + 1];     // local part of the only author it signs for; "": all
+    unsigned services;                    // AUTH_SERVICE_…, as in s= of the record; 0: all
+    // When it happened; 0: it did not. `seen`: since when DNS shows the record without a break,
+    // as far as was looked.
     struct wall created, seen, active, retired, gone;
 };
 
@@ -51,7 +55,10 @@ void auth_key_put(struct buf *b, const struct auth_key *k);
 
 // A selector and a domain that a key, its record and its files can be named by.
 bool auth_key_named(struct auth_key *k, struct span selector, struct span domain);
-struct dns_name auth_key_owner(const struct auth_key *k); // s1._domainkey.example.org
+// The services of s=, "email:tlsrpt"; "*": all. False: there are no such.
+bool auth_key_services(struct auth_key *k, struct span text);
+const char *auth_key_algorithm_text(enum crypto_algorithm a); // "ed25519", as in k=
+struct dns_name auth_key_owner(const struct auth_key *k);     // s1._domainkey.example.org
 #define AUTH_KEY_PRIVATE ".key"
 #define AUTH_KEY_STATE   ".state"
 void auth_key_put_file(struct buf *b, const struct auth_key *k, const char *suffix);
@@ -68,7 +75,7 @@ enum auth_key_sight {
     AUTH_KEY_SHOWN,
     AUTH_KEY_SIGHTS
 };
-const char *auth_key_sight_text(enum auth_key_sight s); // a phrase
+const char *auth_key_sight_text(enum auth_key_sight s); // "shown"
 struct dns_question auth_key_question(const struct auth_key *k);
 enum auth_key_sight auth_key_look(const struct auth_key *k, const struct dns_answer *a);
 
@@ -81,21 +88,28 @@ struct auth_keys { // {0} is empty
 void auth_keys_free(struct auth_keys *keys); // for CLEANUP
 // Copies it in its place. False: one of that name is there, or there are too many.
 bool auth_keys_add(struct auth_keys *keys, const struct auth_key *k);
+// The index of the key of this name; keys->count: there is none.
+size_t auth_keys_find(const struct auth_keys *keys, const struct dns_name *domain,
+                      const struct dns_name *selector);
+// Whether one follows the other: same domain, algorithm, sender and services.
+bool auth_key_same_use(const struct auth_key *a, const struct auth_key *b);
 
-// `keep`: microseconds that mail may be on its way and its signatures be looked at.
+struct auth_key_rules { // in microseconds
+    int64_t keep;       // that mail may be on its way and its signatures be looked at
+    int64_t settle;     // that DNS must show a key before it takes the place of another: not all
+                        // servers of a zone change at once
+};
 enum auth_key_phase auth_key_phase(const struct auth_key *k, struct wall now, int64_t keep);
 struct wall auth_key_removable(const struct auth_key *k, int64_t keep); // NEVER before it is known
 // Whether what DNS shows of the key can lead any further now.
 bool auth_key_awaits(const struct auth_key *k, struct wall now, int64_t keep);
-// What follows from a sight: a waiting key that is shown becomes active, and those
-// of its domain and algorithm that were, retired; a removable one that is absent
-// is gone. True: something changed.
+// What follows from a sight: a waiting key that is shown becomes active, and the one
+// of the same use that was, retired; a removable one that is absent is gone. No
+// answer changes nothing. True: something changed.
 bool auth_keys_saw(struct auth_keys *keys, size_t i, enum auth_key_sight sight, struct wall now,
-                   int64_t keep);
+                   const struct auth_key_rules *rules);
+// When a waiting key that DNS shows will sign if it goes on doing so; NEVER for any other.
+struct wall auth_key_settled(const struct auth_keys *keys, size_t i,
+                             const struct auth_key_rules *rules);
 // By the operator's will. A key that never signed is removable at once.
 void auth_keys_retire(struct auth_keys *keys, size_t i, struct wall now);
-
-// The keys that mail of the domain is signed with: indices into keys->at, at most
-// `most`; how many. A domain that has none takes none of its parent's.
-size_t auth_keys_signing(const struct auth_keys *keys, const struct dns_name *domain, size_t *out,
-                         size_t most);

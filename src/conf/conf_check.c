@@ -79,6 +79,12 @@ static struct rc check_store(const struct conf *c, struct conf_fault *fault)
     return RC(OK);
 }
 
+static struct span behind_at(struct span s)
+{
+    size_t at = span_index(s, '@');
+    return at < s.len ? span_skip(s, at + 1) : s;
+}
+
 // The pair a record is published for: two keys cannot share it.
 static struct rc check_signers(const struct conf *c, struct conf_fault *fault)
 {
@@ -87,8 +93,10 @@ static struct rc check_signers(const struct conf *c, struct conf_fault *fault)
         struct span a = conf_item(c, CONF_dkim_sign, i), domain = span_cut(&a, ' ');
         a = span_trim(a);
         struct span selector = span_cut(&a, ' ');
+        domain = behind_at(domain);
         for (size_t k = 0; k < i; k++) {
             struct span b = conf_item(c, CONF_dkim_sign, k), other = span_cut(&b, ' ');
+            other = behind_at(other);
             b = span_trim(b);
             if (span_ieq(domain, other) && span_ieq(selector, span_cut(&b, ' ')))
                 return conf_complain(&at,

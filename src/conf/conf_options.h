@@ -49,13 +49,23 @@ X(auth_evaluate, "auth.evaluate", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, 
 X(auth_relayed, "auth.relayed", CONF_BOOL, 0, 1, "false", NULL, CONF_RECEIVER, NULL,
   "Evaluate what comes from relay.networks too.")
 X(auth_spf, "auth.spf", CONF_CHOICE, 0, 0, "note", conf_auth_spf, CONF_RECEIVER, NULL,
-  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message.")
+  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message unless DMARC passes or a forwarder or list of those below handled it.")
 X(auth_dmarc, "auth.dmarc", CONF_CHOICE, 0, 0, "enforce", conf_auth_dmarc, CONF_RECEIVER, NULL,
   "What DMARC leads to: enforce does what the domain's owner asks for, note only writes it down, ignore does not even keep records for reports.")
+X(auth_quarantine, "auth.quarantine", CONF_CHOICE, 0, 0, "header", conf_auth_quarantine, CONF_RECEIVER, NULL,
+  "What a DMARC disposition of quarantine leads to: header adds X-Geleit-Quarantine, hold does and keeps the message in the queue until 'geleit queue release'.")
+X(auth_from, "auth.from", CONF_CHOICE, 0, 0, "ambiguous", conf_auth_from, CONF_RECEIVER, NULL,
+  "Messages that DMARC cannot judge for their From field: note writes it down, ambiguous refuses those whose readers could see different authors (several fields, domains or readings), strict those without an author's domain too.")
 X(auth_trusted_forwarders, "auth.trusted_forwarders", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
   "Clients whose forwarded mail is accepted though DMARC fails, \"address/bits\".")
 X(auth_trusted_sealers, "auth.trusted_sealers", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
   "Domains whose ARC seals are believed: what they say they received is an override when DMARC fails.")
+X(auth_trusted_results, "auth.trusted_results", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_results,
+  "Servers of ours whose Authentication-Results are believed, \"authserv-id address/bits\": a dmarc=pass in what they hand over is an override when DMARC fails here; they must remove forged ones (RFC 8601 section 5).")
+X(auth_mailing_lists, "auth.mailing_lists", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Domains of mailing lists, with all below them: what SPF or DKIM shows to come from there is accepted though DMARC fails.")
+X(auth_exempt, "auth.exempt", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Authors' domains, with all below them, whose DMARC policy is not enforced.")
 X(auth_authserv_id, "auth.authserv_id", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Name in Authentication-Results, and of those that are removed as forged; empty: hostname.")
 X(auth_timeout, "auth.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "30s", NULL, CONF_RECEIVER, NULL,
@@ -66,11 +76,17 @@ X(auth_min_rsa_bits, "auth.min_rsa_bits", CONF_INT, 1024, 4096, "1024", NULL, CO
   "Shortest RSA key whose signatures count (RFC 8301 asks for 1024).")
 
 X(dkim_sign, "dkim.sign", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, conf_check_signer,
-  "DKIM keys, \"DOMAIN SELECTOR KEYFILE\" (PEM, RSA or Ed25519): all keys of a domain sign what relay.networks send from it or below it, and notices of our own.")
+  "DKIM keys, \"DOMAIN SELECTOR KEYFILE\" (PEM, RSA or Ed25519): all keys of a domain sign what relay.networks send from it, and notices of our own; \"USER@DOMAIN SELECTOR KEYFILE\" signs for that author in their place.")
 X(dkim_keys, "dkim.keys", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,
   "Folder of the DKIM keys that 'geleit keys dkim' makes and looks after; empty: keys in store.path.")
 X(dkim_margin, "dkim.margin", CONF_DURATION, 0, SECONDS(31536000), "7d", NULL, CONF_CONTROL, NULL,
   "How long after queue.lifetime the record of a retired DKIM key is still needed: others have queues, too.")
+X(dkim_look, "dkim.look", CONF_DURATION, SECONDS(1), SECONDS(86400), "1m", NULL, CONF_CONTROL, NULL,
+  "How often DNS is asked for the records of DKIM keys that wait to be published.")
+X(dkim_settle, "dkim.settle", CONF_DURATION, 0, SECONDS(604800), "15m", NULL, CONF_CONTROL, NULL,
+  "How long DNS must have shown a new DKIM key before it takes the place of another: not all servers of a zone change at once.")
+X(dkim_below, "dkim.below", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
+  "Whether a domain that has no DKIM keys is signed for with those of the nearest domain above it that has some.")
 X(dkim_bounce_domain, "dkim.bounce_domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Domain whose keys sign notices of our own; empty: that of hostname.")
 X(dkim_oversign, "dkim.oversign", CONF_LIST, 0, 0, "From,Subject,Date,To,Cc,Reply-To,MIME-Version,Content-Type", NULL, CONF_RECEIVER, conf_check_field,
@@ -133,9 +149,9 @@ X(queue_per_host, "queue.per_host", CONF_INT, 1, 10000, "20", NULL, CONF_QUEUE, 
 X(queue_window, "queue.window", CONF_INT, 100, 10000000, "20000", NULL, CONF_QUEUE, NULL,
   "Messages the scheduler holds in memory; the rest waits in the store.")
 X(queue_retry_first, "queue.retry_first", CONF_DURATION, SECONDS(1), SECONDS(86400), "5m", NULL, CONF_STORE, NULL,
-  "Wait after the first failed attempt; it doubles with each.")
+  "Wait after the first failed attempt; it doubles with each. Up to a quarter is added, at random for each message.")
 X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS(604800), "4h", NULL, CONF_STORE, NULL,
-  "Longest wait between attempts.")
+  "Longest wait between attempts; once it is reached, each is between three quarters of it and all of it, at random.")
 X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL, NULL,
   "Age at which a message that cannot be delivered is returned.")
 

@@ -201,6 +201,7 @@ static void start(struct proc *p)
         return;
     }
     c->plans = plans_new(&c->out);
+    c->keys = control_keys_new(c);
     listen_door(c);
 }
 
@@ -209,6 +210,7 @@ static void reload(struct proc *p)
     struct control *c = p->data;
     outbound_configure(&c->out); // or what was there before stays
     plans_forget(c->plans);
+    control_keys_soon(c->keys);
     listen_door(c);
 }
 

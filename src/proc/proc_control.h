@@ -38,11 +38,17 @@ void probe_start(struct control *c, const struct trust_plan *plan, struct trust_
                  const bool *stop, probe_done done, void *arg);
 extern const struct link_user probe_links;
 
+// ---- the watch over DKIM keys ----
+struct control_keys;
+struct control_keys *control_keys_new(struct control *c); // lives as long as the role
+void control_keys_soon(struct control_keys *w);           // after a reload
+
 struct control {
     struct proc *proc;
     struct outbound out;
     struct plans *plans;
     struct links links;
+    struct control_keys *keys;
     struct io_listener *listener;
     struct control_client *clients;
     size_t client_count;

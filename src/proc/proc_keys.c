@@ -43,9 +43,11 @@ void proc_keys_path(const struct conf *c, struct buf *path)
         buf_put(path, SPAN("/keys"));
 }
 
-int64_t proc_keys_keep(const struct conf *c)
+struct auth_key_rules proc_keys_rules(const struct conf *c)
 {
-    return conf_int(c, CONF_queue_lifetime) + conf_int(c, CONF_dkim_margin);
+    return (struct auth_key_rules){.keep = conf_int(c, CONF_queue_lifetime) +
+                                           conf_int(c, CONF_dkim_margin),
+                                   .settle = conf_int(c, CONF_dkim_settle)};
 }
 
 // ---- files ----
@@ -207,35 +209,54 @@ static struct rc make_folder(struct proc_keys *k, struct conf_fault *fault)
     return RC(OK);
 }
 
-static struct rc take_lock(struct proc_keys *k, struct conf_fault *fault)
+static struct rc take_lock(struct proc_keys *k, unsigned tries, struct conf_fault *fault)
 {
     k->lock = openat(k->folder, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (k->lock < 0 || !give(k->folder, k->lock))
         return complain(fault, "%s cannot be changed: %s", buf_str(&k->path), strerror(errno));
     for (unsigned i = 0; flock(k->lock, LOCK_EX | LOCK_NB); i++) {
-        if (errno != EWOULDBLOCK || i == LOCK_TRIES)
-            return complain(fault, "%s is being changed by somebody else", buf_str(&k->path));
+        if (errno != EWOULDBLOCK)
+            return complain(fault, "%s cannot be locked: %s", buf_str(&k->path), strerror(errno));
+        if (i == tries) {
+            (void)complain(fault, "%s is being changed by somebody else; try again",
+                           buf_str(&k->path));
+            return RC(UNAVAILABLE);
+        }
         usleep(LOCK_PAUSE_US);
     }
     return RC(OK);
 }
 
-struct rc proc_keys_open(struct proc_keys *k, const struct conf *c, bool change,
+// Who may write there may put a key of his own in the place of ours.
+static struct rc check_folder(struct proc_keys *k, struct conf_fault *fault)
+{
+    struct stat st;
+    if (fstat(k->folder, &st))
+        return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
+    if ((st.st_mode & 02) == 0)
+        return RC(OK);
+    errno = 0;
+    (void)complain(fault, "everybody may write to %s; its mode should be 700", buf_str(&k->path));
+    return RC(CONFIG);
+}
+
+struct rc proc_keys_open(struct proc_keys *k, const struct conf *c, enum proc_keys_how how,
                          struct conf_fault *fault)
 {
     *k = (struct proc_keys){.path = BUF(PATH_ROOM), .folder = -1, .lock = -1};
     proc_keys_path(c, &k->path);
     if (!rc_ok(buf_state(&k->path)))
         return complain(fault, "dkim.keys is too long a folder name");
-    if (change)
+    if (how == PROC_KEYS_MAKE)
         TRY(make_folder(k, fault));
     k->folder = open(buf_str(&k->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (k->folder < 0 && errno == ENOENT)
         return RC(OK);
     if (k->folder < 0)
         return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
-    if (change)
-        TRY(take_lock(k, fault));
+    TRY(check_folder(k, fault));
+    if (how != PROC_KEYS_READ)
+        TRY(take_lock(k, how == PROC_KEYS_TRY ? 0 : LOCK_TRIES, fault));
     return read_states(k, fault);
 }
 
@@ -259,13 +280,21 @@ struct rc proc_keys_save(struct proc_keys *k, struct conf_fault *fault)
     return RC(OK);
 }
 
+bool proc_keys_taken(const struct proc_keys *k, const struct auth_key *key)
+{
+    CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
+    file_name(&name, key, AUTH_KEY_PRIVATE);
+    return auth_keys_find(&k->keys, &key->domain, &key->selector) < k->keys.count ||
+           faccessat(k->folder, buf_str(&name), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 // The private key first: a state says that it is there.
 struct rc proc_keys_make(struct proc_keys *k, const struct auth_key *key, struct span pem,
                          struct conf_fault *fault)
 {
     CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
     file_name(&name, key, AUTH_KEY_PRIVATE);
-    if (!faccessat(k->folder, buf_str(&name), F_OK, AT_SYMLINK_NOFOLLOW)) {
+    if (proc_keys_taken(k, key)) {
         errno = EEXIST;
         return complain(fault, "%s/%s is there already", buf_str(&k->path), buf_str(&name));
     }
@@ -294,6 +323,19 @@ struct rc proc_keys_remove(struct proc_keys *k, size_t i, struct conf_fault *fau
 
 // ---- who signs ----
 
+static struct rc check_mode(const struct proc_keys *k, const char *name, const struct stat *st,
+                            struct conf_fault *fault)
+{
+    if ((st->st_mode & 07) == 0)
+        return RC(OK);
+    errno = EACCES;
+    return complain(
+        fault,
+        "%.*s/%s can be read or written by everybody; its mode should be 600, and a key "
+        "that others may have read should be replaced",
+        SPAN_FMT(buf_span(&k->path)), name);
+}
+
 struct rc proc_keys_private(const struct proc_keys *k, size_t i, struct buf *pem,
                             struct conf_fault *fault)
 {
@@ -304,11 +346,18 @@ struct rc proc_keys_private(const struct proc_keys *k, size_t i, struct buf *pem
     if (!rc_ok(rc))
         return complain(fault, "%.*s/%s cannot be read: %s", SPAN_FMT(buf_span(&k->path)),
                         buf_str(&name), rc_text(rc));
-    if ((st.st_mode & 07) == 0)
-        return RC(OK);
-    errno = EACCES;
-    return complain(fault, "%.*s/%s can be read or written by everybody; its mode should be 600",
-                    SPAN_FMT(buf_span(&k->path)), buf_str(&name));
+    return check_mode(k, buf_str(&name), &st, fault);
+}
+
+struct rc proc_keys_look(const struct proc_keys *k, size_t i, struct conf_fault *fault)
+{
+    CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
+    struct stat st;
+    file_name(&name, &k->keys.at[i], AUTH_KEY_PRIVATE);
+    if (fstatat(k->folder, buf_str(&name), &st, AT_SYMLINK_NOFOLLOW))
+        return complain(fault, "%.*s/%s: %s", SPAN_FMT(buf_span(&k->path)), buf_str(&name),
+                        strerror(errno));
+    return check_mode(k, buf_str(&name), &st, fault);
 }
 
 static void wipe(struct buf *b)
@@ -334,6 +383,8 @@ static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count
         TRY(proc_keys_private(k, i, &pem, fault));
         wr_name(out, &key->domain);
         wr_name(out, &key->selector);
+        wr_span(out, span_str(key->sender));
+        wr_u8(out, (uint8_t)key->services);
         wr_span(out, buf_span(&pem));
         ++*count;
     }
@@ -347,7 +398,7 @@ struct rc proc_keys_put_signers(const struct conf *c, struct buf *out, size_t *c
 {
     CLEANUP(proc_keys_close) struct proc_keys k;
     *count = 0;
-    TRY(proc_keys_open(&k, c, false, fault));
+    TRY(proc_keys_open(&k, c, PROC_KEYS_READ, fault));
     return put_signers(&k, out, count, fault);
 }
 

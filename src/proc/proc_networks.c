@@ -59,15 +59,25 @@ static bool holds(const struct network *n, bool v6, const unsigned char *address
     return true;
 }
 
-bool networks_hold(const struct networks *n, const struct io_endpoint *peer)
+static bool holds_peer(const struct network *n, const struct io_endpoint *peer)
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     bool v4_in_v6 = peer->v6 && memcmp(peer->address, mapped, sizeof mapped) == 0;
-    const unsigned char *address = v4_in_v6 ? peer->address + 12 : peer->address;
+    return holds(n, peer->v6 && !v4_in_v6, v4_in_v6 ? peer->address + 12 : peer->address);
+}
+
+bool networks_hold(const struct networks *n, const struct io_endpoint *peer)
+{
     for (size_t i = 0; i < n->count; i++)
-        if (holds(&n->at[i], peer->v6 && !v4_in_v6, address))
+        if (holds_peer(&n->at[i], peer))
             return true;
     return false;
+}
+
+bool network_holds(struct span network, const struct io_endpoint *peer)
+{
+    struct network n;
+    return parse(&n, network) && holds_peer(&n, peer);
 }
 
 bool domain_matches(struct span entry, const struct dns_name *domain)

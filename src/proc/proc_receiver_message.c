@@ -130,6 +130,7 @@ static void fill_recipients(struct session *s, struct store_envelope *e, struct 
 static void send_to_store(struct session *s, struct store_envelope *e)
 {
     CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256), bare = BUF(512);
+    CLEANUP(buf_free) struct buf hold = BUF(1000);
     struct store_recipient *recipients = mem_new(e->count * sizeof *recipients);
     session_put_client(&client, s);
     e->client = buf_span(&client);
@@ -143,8 +144,11 @@ static void send_to_store(struct session *s, struct store_envelope *e)
         free(recipients);
         return;
     }
-    if (s->screen.auth)
+    if (s->screen.auth) {
         receiver_auth_record(s->screen.auth, s->id, true);
+        receiver_auth_hold(s->screen.auth, &hold);
+        e->hold = buf_span(&hold);
+    }
     s->waiting = s->committing = true;
     session_hold_input(s);
     receiver_commit(s->receiver, e, NULL, 0, committed, s);

@@ -54,7 +54,7 @@ void receiver_screen_begin(struct receiver_screen *s, struct receiver *r, bool i
     if (s->auth)
         strip_begin(s, r);
     if (inside && r->keys)
-        s->sign = receiver_sign_new(r->keys, io_wall(r->proc->loop), SPAN(""));
+        s->sign = receiver_sign_new(r->keys, io_wall(r->proc->loop), SPAN(""), AUTH_SERVICE_EMAIL);
 }
 
 void receiver_screen_feed(struct receiver_screen *s, struct span piece)

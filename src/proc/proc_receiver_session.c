@@ -106,6 +106,12 @@ static void step(struct session *s, const struct smtp_server_step *st)
     case SMTP_SERVER_ASK_DATA:
         session_answer_data(s);
         break;
+    case SMTP_SERVER_ASK_AUTH:
+    case SMTP_SERVER_ASK_AUTH_MORE:
+        session_answer(s, 454, "4.7.0", SPAN("nobody can be asked who you are, try again later"));
+        break;
+    case SMTP_SERVER_AUTH_CANCEL:
+        break;
     case SMTP_SERVER_BODY:
         session_body_piece(s, st->bytes);
         break;

@@ -9,15 +9,18 @@
 #include <stdlib.h>
 
 struct one_key {
-    struct dns_name domain, selector;
+    struct dns_name selector;
+    char sender[AUTH_SENDER_MAX + 1];
     struct crypto_private *key;
 };
 
 struct receiver_keys {
     unsigned users;
     int64_t lifetime;
+    bool below;
     struct buf oversign; // "From:Subject", a C string
     size_t count;
+    struct auth_signing *rules; // of each
     struct one_key at[];
 };
 
@@ -25,19 +28,25 @@ struct receiver_sign {
     struct receiver_keys *keys;
     struct wall now;
     struct dns_name domain; // root: the author's
+    unsigned service;
     struct auth_split split;
     bool chosen;
-    struct auth_signer *signer; // NULL: nobody's message
-    const struct one_key *with[AUTH_SIGN_KEYS_MAX];
+    struct auth_signer *signer;      // NULL: nobody's message
+    size_t with[AUTH_SIGN_KEYS_MAX]; // of keys->at
 };
 
 // ---- keys ----
 
-static bool key_read(struct one_key *out, struct rd *r)
+static bool key_read(struct one_key *out, struct auth_signing *rule, struct rd *r)
 {
-    struct span domain = rd_span(r), selector = rd_span(r), pem = rd_span(r);
-    return !r->bad && dns_name_parse(&out->domain, domain) &&
-           dns_name_parse(&out->selector, selector) && rc_ok(crypto_private_read(&out->key, pem));
+    struct span domain = rd_span(r), selector = rd_span(r), sender = rd_span(r);
+    rule->services = rd_enum(r, AUTH_SERVICES_END);
+    struct span pem = rd_span(r);
+    if (r->bad || !span_copy(out->sender, sizeof out->sender, sender))
+        return false;
+    rule->sender = span_str(out->sender);
+    return dns_name_parse(&rule->domain, domain) && dns_name_parse(&out->selector, selector) &&
+           rc_ok(crypto_private_read(&out->key, pem));
 }
 
 static void put_oversign(struct buf *b, const struct conf *c)
@@ -53,12 +62,14 @@ struct receiver_keys *receiver_keys_new(const struct proc *p)
     if (count == 0)
         return NULL;
     struct receiver_keys *k = mem_new(sizeof *k + count * sizeof k->at[0]);
+    k->rules = mem_new(count * sizeof *k->rules);
     k->users = 1;
+    k->below = conf_bool(p->conf, CONF_dkim_below);
     k->lifetime = conf_int(p->conf, CONF_dkim_lifetime);
     k->oversign = BUF(16 << 10);
     put_oversign(&k->oversign, p->conf);
     for (size_t i = 0; i < count && !r.bad; i++)
-        if (key_read(&k->at[k->count], &r))
+        if (key_read(&k->at[k->count], &k->rules[k->count], &r))
             k->count++;
         else // the master has tried it
             LOG(LOG_ERROR, "key-unusable", LOG_I("number", i));
@@ -72,18 +83,20 @@ void receiver_keys_release(struct receiver_keys *k)
     for (size_t i = 0; i < k->count; i++)
         crypto_private_free(k->at[i].key);
     buf_free(&k->oversign);
+    free(k->rules);
     free(k);
 }
 
 // ---- a message ----
 
 struct receiver_sign *receiver_sign_new(struct receiver_keys *k, struct wall now,
-                                        struct span domain)
+                                        struct span domain, unsigned service)
 {
     struct receiver_sign *s = mem_new(sizeof *s);
     s->keys = k;
     k->users++;
     s->now = now;
+    s->service = service;
     s->split = AUTH_SPLIT;
     if (domain.len && !dns_name_parse_host(&s->domain, domain))
         s->domain = (struct dns_name){0};
@@ -100,7 +113,8 @@ void receiver_sign_free(struct receiver_sign *s)
     free(s);
 }
 
-static bool author_of(struct span bytes, struct dns_name *out)
+static bool author_of(struct span bytes, struct auth_signing *out,
+                      char sender[static AUTH_SENDER_MAX + 1])
 {
     enum { FROM_MAX = 2 }; // two are as wrong as more
     CLEANUP(arena_free) struct arena a = ARENA(AUTH_HEAD_MAX);
@@ -113,22 +127,23 @@ static bool author_of(struct span bytes, struct dns_name *out)
         if (span_ieq(head.at[i].name, SPAN("From")))
             values[count++] = head.at[i].value;
     auth_from_read(&from, values, count);
-    *out = from.domain;
+    out->domain = from.domain;
+    if (span_copy(sender, AUTH_SENDER_MAX + 1, from.local))
+        out->sender = span_str(sender);
     return !head.fault && from.problem == AUTH_FROM_OK;
 }
 
-static size_t keys_of(struct receiver_sign *s, const struct dns_name *domain,
+static size_t keys_of(struct receiver_sign *s, const struct auth_signing *message,
                       struct auth_sign_key *out)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < s->keys->count && n < AUTH_SIGN_KEYS_MAX; i++) {
-        const struct one_key *k = &s->keys->at[i];
-        if (!dns_name_eq(&k->domain, domain))
-            continue;
-        out[n] = (struct auth_sign_key){.algorithm = crypto_private_algorithm(k->key),
-                                        .domain = k->domain,
+    const struct receiver_keys *all = s->keys;
+    size_t n = auth_signing_choose(all->rules, all->count, message, all->below, s->with,
+                                   AUTH_SIGN_KEYS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        const struct one_key *k = &all->at[s->with[i]];
+        out[i] = (struct auth_sign_key){.algorithm = crypto_private_algorithm(k->key),
+                                        .domain = all->rules[s->with[i]].domain,
                                         .selector = k->selector};
-        s->with[n++] = k;
     }
     return n;
 }
@@ -136,14 +151,12 @@ static size_t keys_of(struct receiver_sign *s, const struct dns_name *domain,
 static void choose(struct receiver_sign *s)
 {
     struct auth_sign_key keys[AUTH_SIGN_KEYS_MAX];
-    struct dns_name domain = s->domain;
-    size_t count = 0;
+    struct auth_signing message = {.domain = s->domain, .services = s->service};
+    char sender[AUTH_SENDER_MAX + 1] = "";
     s->chosen = true;
-    if (dns_name_is_root(&domain) && !author_of(buf_span(&s->split.head), &domain))
+    if (dns_name_is_root(&s->domain) && !author_of(buf_span(&s->split.head), &message, sender))
         return;
-    do
-        count = keys_of(s, &domain, keys);
-    while (count == 0 && dns_name_parent(&domain, &domain));
+    size_t count = keys_of(s, &message, keys);
     if (count == 0)
         return;
     s->signer =
@@ -168,7 +181,7 @@ static struct rc sign_one(void *context, unsigned key, const struct crypto_diges
                           struct buf *signature)
 {
     const struct receiver_sign *s = context;
-    return crypto_sign(s->with[key]->key, d, signature);
+    return crypto_sign(s->keys->at[s->with[key]].key, d, signature);
 }
 
 void receiver_sign_end(struct receiver_sign *s, struct buf *head)
@@ -181,6 +194,7 @@ void receiver_sign_end(struct receiver_sign *s, struct buf *head)
     auth_signer_run(s->signer, sign_one, s);
     struct rc rc = auth_signer_put(s->signer, head);
     if (!rc_ok(rc)) // it goes out as it is: nobody is harmed but its reputation
-        LOG(LOG_WARN, "not-signed", LOG_S("domain", dns_name_span(&s->with[0]->domain)),
+        LOG(LOG_WARN, "not-signed",
+            LOG_S("domain", dns_name_span(&s->keys->rules[s->with[0]].domain)),
             LOG_T("why", rc_text(rc)));
 }

@@ -1,5 +1,6 @@
 #include "proc_signers.h"
 
+#include "auth_signing.h"
 #include "crypto_sign.h"
 #include "dns_name.h"
 #include "io_channel.h"
@@ -55,10 +56,16 @@ static struct rc load_signer(struct span entry, struct buf *out, struct conf_fau
 {
     CLEANUP(key_free) struct buf key = BUF(0);
     struct span rest = entry, domain = span_cut(&rest, ' ');
+    struct span sender = SPAN("");
     struct dns_name d, s;
     char path[4096];
     rest = span_trim(rest);
     struct span selector = span_cut(&rest, ' ');
+    if (span_index(domain, '@') < domain.len)
+        sender = span_cut(&domain, '@');
+    if (sender.len && !auth_sender_fits(sender))
+        return complain(fault, "dkim.sign: \"%.*s\" names a user that no key can be bound to",
+                        SPAN_FMT(entry));
     if (!dns_name_parse_host(&d, domain) || !dns_name_parse(&s, selector))
         return complain(fault, "dkim.sign: \"%.*s\" has no domain and selector that can be names",
                         SPAN_FMT(entry));
@@ -68,6 +75,8 @@ static struct rc load_signer(struct span entry, struct buf *out, struct conf_fau
     TRY(try_key(entry, path, buf_span(&key), fault));
     wr_span(out, dns_name_span(&d));
     wr_span(out, dns_name_span(&s));
+    wr_span(out, sender);
+    wr_u8(out, 0); // all services
     wr_span(out, buf_span(&key));
     return RC(OK);
 }

@@ -21,15 +21,18 @@
 #define SPF_FAIL   "example.org TXT v=spf1 -all\n"
 #define SPF_DEAD   "example.org TXT !timeout\n"
 #define REJECT     "_dmarc.example.org TXT v=DMARC1; p=reject\n"
+#define LIST_SPF   "list.example TXT v=spf1 ip4:192.0.2.1 -all\n"
+#define GATEWAY    "Authentication-Results: gw.example.net; "
 #define QUARANTINE "_dmarc.author.example TXT v=DMARC1; p=quarantine\n"
 
 struct scene {
     const char *name, *zone;
     const char *from, *helo; // of the envelope; from "" is the null sender
     bool sign;               // by DKIM, as example.org
+    const char *author;      // instead of example.org
     const char *chain;       // steps of arc_help.h instead of MESSAGE
     const char *change[2];   // in the message
-    const char *sealer;
+    const char *sealer, *list, *exempt, *believed;
     // "spf=… dkim=… arc=… dmarc=… done=DISPOSITION/OVERRIDE"
     const char *want;
 };
@@ -79,6 +82,47 @@ static const struct scene scenes[] = {
     {"a broken chain of a trusted sealer", QUARANTINE, "l@list.example", "list.example",
      .chain = "none", .change = {"Hi.", "Ho."}, .sealer = "s1.example",
      .want = "spf=none dkim=none arc=fail dmarc=fail done=quarantine/none"},
+    {"a list that SPF shows", LIST_SPF REJECT, "l@list.example", "list.example",
+     .list = "list.example",
+     .want = "spf=pass dkim=none arc=none dmarc=fail done=none/mailing_list"},
+    {"below a list that SPF shows", "a.list.example TXT v=spf1 +all\n" REJECT, "l@a.list.example",
+     "list.example", .list = "list.example",
+     .want = "spf=pass dkim=none arc=none dmarc=fail done=none/mailing_list"},
+    {"a list that a signature shows", QUARANTINE, "l@list.example", "list.example", true,
+     .author = "author.example", .list = "example.org",
+     .want = "spf=none dkim=pass arc=none dmarc=fail done=none/mailing_list"},
+    {"a list that a broken signature shows", QUARANTINE, "l@list.example", "list.example", true,
+     .author = "author.example", .change = {"Hello.", "Hullo."}, .list = "example.org",
+     .want = "spf=none dkim=fail arc=none dmarc=fail done=quarantine/none"},
+    {"who only says it is a list", "list.example TXT v=spf1 -all\n" REJECT, "l@list.example",
+     "list.example", .list = "list.example",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"who is beside a list", "xlist.example TXT v=spf1 +all\n" REJECT, "l@xlist.example",
+     "list.example", .list = "list.example",
+     .want = "spf=pass dkim=none arc=none dmarc=fail done=reject/none"},
+    {"an author whose policy is passed over", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .exempt = "example.org",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=none/local_policy"},
+    {"results that are believed", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .believed = "gw.example.net",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=none/trusted_forwarder"},
+    {"results that are not", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"results of somebody else", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .believed = "example.net", .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"results for another author", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.com\r\nFrom: A"},
+     .believed = "gw.example.net",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"results above older ones", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A",
+                GATEWAY "dkim=pass\r\n" GATEWAY "dmarc=fail header.from=example.org\r\n" GATEWAY
+                        "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .believed = "gw.example.net",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
 };
 
 static void replace(struct buf *b, struct span from, struct span to)
@@ -100,10 +144,14 @@ static void compose(struct buf *out, const struct scene *s)
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     const char *pems[] = {help_rsa_2048};
     struct auth_sign_options o = {.now.us = SECONDS(1000)};
+    CLEANUP(buf_free) struct buf plain = BUF(4096);
+    buf_put(&plain, SPAN(MESSAGE));
+    if (s->author)
+        replace(&plain, SPAN("example.org"), span_str(s->author));
     if (s->chain)
         arc_help_message(out, s->chain);
     else
-        buf_put(out, s->sign ? help_sign(&o, SPAN(MESSAGE), &a, 1, pems) : SPAN(MESSAGE));
+        buf_put(out, s->sign ? help_sign(&o, buf_span(&plain), &a, 1, pems) : buf_span(&plain));
     if (s->change[0])
         replace(out, span_str(s->change[0]), span_str(s->change[1]));
 }
@@ -136,9 +184,15 @@ static void pump(struct auth_message *m, struct zone *z, struct zone_pending *pe
     }
 }
 
+static struct auth_domains one(struct dns_name *name, const char *text)
+{
+    bool any = text && dns_name_parse(name, span_str(text));
+    return (struct auth_domains){name, any};
+}
+
 static struct auth_message *open_message(const struct scene *s)
 {
-    struct dns_name sealer = {0};
+    struct dns_name sealer = {0}, list = {0}, exempt = {0};
     struct auth_message_request q = {
         .spf = {.helo = span_str(s->helo), .mail_from = span_str(s->from)},
         .dkim.now.us = SECONDS(1000),
@@ -150,6 +204,9 @@ static struct auth_message *open_message(const struct scene *s)
         q.arc.sealers = &sealer;
         q.arc.sealer_count = 1;
     }
+    q.lists = one(&list, s->list);
+    q.exempt = one(&exempt, s->exempt);
+    q.believed = span_str(s->believed);
     return auth_message_new(&q);
 }
 
