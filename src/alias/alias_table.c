@@ -380,6 +380,7 @@ struct rc alias_table_new(struct alias_table **out, const struct alias_source *s
     *t = (struct alias_table){.memory = ARENA(TABLE_MAX), .sources = sources};
     struct rc rc = read_all(&r, count, domains);
     free(r.targets);
+    t->sources = NULL;
     *out = rc_ok(rc) ? t : NULL;
     if (!rc_ok(rc))
         alias_table_free(t);

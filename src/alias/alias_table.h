@@ -23,7 +23,7 @@ enum { ALIAS_TARGETS_MAX = 10000, ALIAS_LINE_MAX = 1 << 20 };
 
 struct alias_source {
     struct span name; // for complaints
-    struct span text; // borrowed while the table lives
+    struct span text;
 };
 struct alias_fault {
     char text[512]; // "/etc/geleit/aliases:12: …", what is wrong and what to do
@@ -60,7 +60,7 @@ struct alias_domains { // which domains are what
 };
 
 struct alias_table;
-// CONFIG with a fault for the first line that is wrong: its form, an address that
+// Nothing is borrowed. CONFIG with a fault for the first line that is wrong: its form, an address that
 // is none, a key set twice, aliases that lead back to themselves (one that names
 // itself among others is no loop: it is the mailbox). FULL: past the ceilings.
 struct rc alias_table_new(struct alias_table **out, const struct alias_source *sources,

@@ -59,8 +59,28 @@ X(users_failures_each, "users.failures_each", CONF_INT, 1, 100000, "60", NULL, C
 
 X(relay_networks, "relay.networks", CONF_LIST, 0, 0, "127.0.0.0/8,::1/128", NULL, CONF_RECEIVER, conf_check_network,
   "Clients that may send to any destination, \"address/bits\".")
-X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_domain,
+X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_domain,
   "Domains that mail is accepted for from anyone; \".example.org\" means all below it.")
+
+X(local_domains, "local.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER | CONF_SENDER | CONF_CONTROL, conf_check_domain,
+  "Domains whose mailboxes are here: mail for them is taken from anyone and handed over by LMTP; \".example.org\" means all below it.")
+X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Address of the postmaster of domains where neither an alias nor a mailbox says who that is; empty: the mailbox postmaster of that domain.")
+X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Character that begins a detail in local-parts: alice+news goes to alice; empty: none.")
+
+X(alias_files, "alias.files", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, NULL,
+  "Files of aliases, \"ADDRESS: TARGET, TARGET\" a line; read again when they change.")
+X(alias_domains, "alias.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_domain,
+  "Domains that have aliases only and no mailboxes; \".example.org\" means all below it.")
+X(alias_most, "alias.most", CONF_INT, 1, 100000, "1000", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Most recipients that one address may stand for.")
+X(srs_domain, "srs.domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
+  "Domain of the senders of mail that an alias sends on elsewhere (SRS), so that SPF passes and bounces find back; empty: the first of local.domains or alias.domains, else hostname.")
+X(srs_rewrite, "srs.rewrite", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
+  "Give mail that an alias sends on elsewhere a sender of ours; off: it goes on with its own, and fails SPF there.")
+X(srs_secret, "srs.secret", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "File of the secret in such senders, the newest in its first line; empty: srs.secret in store.path, made at the first start.")
 
 X(auth_evaluate, "auth.evaluate", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
   "Evaluate SPF, DKIM, ARC and DMARC of what comes from clients outside relay.networks, and write Authentication-Results.")

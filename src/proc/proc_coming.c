@@ -62,6 +62,28 @@ static bool got_signers(struct proc_coming *k, struct io_message *m)
     return true;
 }
 
+static void drop_aliases(struct buf *payload, int *fd)
+{
+    key_free(payload); // a secret is in it
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static bool got_aliases(struct proc_coming *k, struct io_message *m)
+{
+    if (k->aliased)
+        drop_aliases(&k->aliases, &k->aliases_fd);
+    k->aliases = BUF(IO_MESSAGE_MAX);
+    if (!rc_ok(buf_reserve(&k->aliases, m->payload.len)))
+        return false;
+    buf_put(&k->aliases, m->payload);
+    k->aliases_fd = m->fd;
+    m->fd = -1;
+    k->aliased = true;
+    return true;
+}
+
 static void drop_listeners(struct proc_coming *k)
 {
     for (size_t i = 0; i < k->listener_count; i++)
@@ -98,8 +120,8 @@ bool proc_coming_got(struct proc *p, struct io_message *m)
         uint16_t kind;
         bool (*got)(struct proc_coming *k, struct io_message *m);
     } kinds[] = {
-        {MSG_SECTION, got_section}, {MSG_KEYS, got_keys},          {MSG_SIGNERS, got_signers},
-        {MSG_LISTEN, got_listen},   {MSG_LISTEN_RESET, got_reset},
+        {MSG_SECTION, got_section}, {MSG_KEYS, got_keys},     {MSG_SIGNERS, got_signers},
+        {MSG_ALIASES, got_aliases}, {MSG_LISTEN, got_listen}, {MSG_LISTEN_RESET, got_reset},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].kind == m->kind)
@@ -166,6 +188,21 @@ static void take_signers(struct proc *p, struct proc_coming *k)
     p->signers = buf_span(&in->signers);
 }
 
+static void take_aliases(struct proc *p, struct proc_coming *k)
+{
+    struct proc_inner *in = proc_inner(p);
+    if (!k->aliased)
+        return;
+    if (in->aliased)
+        drop_aliases(&in->aliases, &p->aliases_fd);
+    in->aliases = k->aliases;
+    in->aliased = true;
+    p->aliases = buf_span(&in->aliases);
+    p->aliases_fd = k->aliases_fd;
+    k->aliases = BUF(0);
+    k->aliased = false;
+}
+
 // The old ones were the role's to close from its start on.
 static void take_listeners(struct proc *p, struct proc_coming *k)
 {
@@ -185,6 +222,7 @@ void proc_coming_take(struct proc *p)
     take_conf(p, k);
     take_keys(p, k);
     take_signers(p, k);
+    take_aliases(p, k);
     take_listeners(p, k);
 }
 
@@ -198,6 +236,10 @@ void proc_coming_free(struct proc *p)
     buf_free(&in->chain);
     key_free(&in->key);
     key_free(&in->coming.signers);
+    if (in->coming.aliased)
+        drop_aliases(&in->coming.aliases, &in->coming.aliases_fd);
+    if (in->aliased)
+        drop_aliases(&in->aliases, &p->aliases_fd);
     key_free(&in->signers);
     while (in->retired) {
         struct proc_retired *one = in->retired;

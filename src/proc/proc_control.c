@@ -194,7 +194,7 @@ static void start(struct proc *p)
 {
     struct control *c = mem_new(sizeof *c);
     c->proc = c->out.proc = p;
-    c->links = (struct links){.out = &c->out, .user = &probe_links};
+    c->links = (struct links){.out = &c->out, .user = &probe_links, .most_us = PROBE_PATIENCE};
     p->data = c;
     if (!outbound_configure(&c->out)) {
         proc_fail(p);

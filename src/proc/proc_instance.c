@@ -110,6 +110,7 @@ void proc_instance_configure(struct proc_instance *i)
         return;
     send_keys(i, s);
     proc_instance_send(i, MSG_SIGNERS, buf_span(&s->signers), -1);
+    proc_instance_send(i, MSG_ALIASES, buf_span(&s->aliases.payload), s->aliases.fd);
     send_listeners(i, s->bound, s->bound_count);
 }
 

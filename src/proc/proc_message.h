@@ -17,6 +17,8 @@ enum proc_message {
                       // (PEM)], all but the key as auth_signing.h has it. As MSG_KEYS
     MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service, span text. A reload sends them anew
                       // after LISTEN_RESET
+    MSG_ALIASES = 18, // [span file, u64 bytes of it], [span SRS secret]; fd: their texts, one
+                      // behind the other (none: no files). As MSG_KEYS
     MSG_LISTEN_RESET = 8,
     MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
     MSG_START = 12, // all of the above is complete: begin, or (again) put into force

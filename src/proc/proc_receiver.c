@@ -3,6 +3,7 @@
 #include "proc_receiver.h"
 
 #include "base_log.h"
+#include "proc_aliases.h"
 #include "proc_networks.h"
 #include "proc_receiver_auth.h"
 #include "proc_receiver_sign.h"
@@ -27,6 +28,13 @@ static void configure(struct receiver *r)
     }
     networks_free(r->networks);
     r->networks = networks_new(c, CONF_relay_networks);
+    struct conf_fault fault;
+    struct aliases *aliases = aliases_new(c, r->proc->aliases, r->proc->aliases_fd, &fault);
+    if (!aliases) // the master has tried them
+        LOG(LOG_ERROR, "no-aliases", LOG_T("why", fault.text));
+    else
+        aliases_release(r->aliases);
+    r->aliases = aliases ? aliases : r->aliases;
     receiver_rules_release(r->rules);
     r->rules = receiver_rules_new(c);
     receiver_keys_release(r->keys);

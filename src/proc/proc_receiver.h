@@ -57,6 +57,7 @@ struct receiver {
     struct smtp_server_conf smtp;
     struct io_tls_server *tls;
     struct networks *networks;
+    struct aliases *aliases;
     struct receiver_door *doors;
     size_t door_count, session_count;
     struct session *sessions;

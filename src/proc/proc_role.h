@@ -50,6 +50,8 @@ struct proc {
     struct conf *conf;
     struct span chain, key; // PEM; empty: no TLS. The place of a key handle
     struct span signers;    // DKIM keys as MSG_SIGNERS has them; the place of key handles
+    struct span aliases;    // MSG_ALIASES
+    int aliases_fd;         // -1: none
     struct proc_listener *listeners;
     size_t listener_count;
     struct proc_peer **peers;

@@ -10,7 +10,9 @@
     /* how it came */                                                                              \
     X(MISLABELLED, "the attachment is labelled as something else than it is")                      \
     X(MAIL_DAMAGED, "the mail around the report is damaged")                                       \
+    X(BROKEN_PART, "another attachment could not be read")                                         \
     X(GZIP_TRAILER, "there is something behind the end of the gzip stream")                        \
+    X(PACKED_TWICE, "it is packed twice")                                                          \
     X(ZIP_OTHER_FILES, "the archive holds other files beside the report")                          \
     X(MORE_REPORTS, "the mail holds more reports than are taken at once")                          \
     /* text */                                                                                     \
@@ -42,7 +44,7 @@
     X(SENDING_IP_MISSING, "sending-mta-ip is missing")                                             \
     X(MX_HOSTNAME_MISSING, "receiving-mx-hostname is missing")                                     \
     X(NULL_FIELD, "a field is null where it should be left out")                                   \
-    X(STRING_FOR_LIST, "a single string stands where a list should be")                            \
+    X(SINGLE_FOR_LIST, "a single value stands where a list should be")                             \
     /* DMARC */                                                                                    \
     X(NOT_WELL_FORMED, "the XML is not well-formed")                                               \
     X(NAMESPACE, "the XML namespace is not one of DMARC's")                                        \

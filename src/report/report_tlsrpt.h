@@ -115,7 +115,7 @@ struct report_tls_tally {
 // The policies of one document from the tallies of one recipient domain and one day, in any order.
 // Policies are told apart by their bytes. Of a policy with more than `details_max` different
 // failures the most frequent are kept apart, the others are merged by result type and MX. What does
-// not unpack is left out and counted in *bad. False: no room in `a`.
+// not unpack, or for which `a` has no room, is left out and counted in *bad. False: no room at all.
 bool report_tlsrpt_tally(struct report_tlsrpt *out, const struct report_tls_tally *tallies,
                          size_t count, size_t details_max, struct arena *a, size_t *bad);
 

@@ -181,6 +181,64 @@ def test_no_answer_is_no_reason_to_refuse(lab, program):
         print(late.log_end())
 
 
+# Answers every question as the lab's resolver does, DELAY later; says what was asked, and when.
+SLOW_DNS = r"""
+import socket, sys, threading, time
+here, there, delay = socket.socket(type=socket.SOCK_DGRAM), (sys.argv[2], 53), float(sys.argv[3])
+here.bind((sys.argv[1], 5300))
+def name(q):
+    at, labels = 12, []
+    while q[at]:
+        labels.append(q[at + 1:at + 1 + q[at]].decode("ascii", "replace"))
+        at += 1 + q[at]
+    return ".".join(labels) or ".", int.from_bytes(q[at + 1:at + 3], "big")
+def relay(q, who):
+    time.sleep(delay)
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.sendto(q, there)
+        here.sendto(s.recv(65535), who)
+while True:
+    q, who = here.recvfrom(4096)
+    print(time.monotonic(), *name(q), flush=True)
+    threading.Thread(target=relay, args=(q, who), daemon=True).start()
+"""
+DELAY = 0.2
+
+
+@pytest.fixture
+def slow_dns(lab, tmp_path):
+    path = tmp_path / "asked"
+    with open(path, "wb") as f:
+        p = lab.popen([lab_.PYTHON, "-c", SLOW_DNS, "127.0.0.54", world.RESOLVER, str(DELAY)], stdout=f)
+    yield lambda: [(float(t), n, int(k)) for t, n, k in map(str.split, path.read_text().splitlines())]
+    p.kill()
+    p.wait(5)
+
+
+def test_questions_are_asked_together(lab, program, slow_dns):
+    """What a message waits for is the longest way, not the number of questions."""
+    if lab.run([lab_.PYTHON, "-c", f"import socket; socket.create_connection(('{world.RESOLVER}', 53), 2)"]).returncode:
+        pytest.skip("no unbound to forward to")
+    conf = {"dns.forward": ["127.0.0.54@5300"], "dns.timeout": "20s", "auth.timeout": "20s"}
+    with lab_.Geleit(lab, program, "auth-slow-dns", options=options(**conf)) as s:
+        give(s, letter("slow-warm", "auth-watch.example"), sender="x@auth-watch.example")  # the keys of the zones above are known now
+        before = len(slow_dns())
+        began = time.monotonic()
+        give(s, ed25519_signed(lab, signed(lab, letter("slow"))))
+        took = time.monotonic() - began
+        row = evaluation(s, GOOD)
+        assert [d["result"] for d in row["dkim"]] == ["pass", "pass"] and row["spf"] == row["dmarc"] == "pass"
+        asked = {n: t for t, n, _ in slow_dns()[before:] if n.endswith(GOOD)}
+        late = ["r1._domainkey." + GOOD, "e1._domainkey." + GOOD, "_dmarc." + GOOD]
+        assert set(late) <= set(asked) and GOOD in asked
+        assert max(asked[n] for n in late) - min(asked[n] for n in late) < DELAY / 2
+        every = len([n for _, n, _ in slow_dns()[before:] if n.endswith(GOOD)])
+        print(f"{every} questions of {DELAY} s each took {took:.2f} s")
+        assert took < every * DELAY * 0.7
+        print(s.log_end())
+
+
 def test_a_null_sender_is_judged_by_its_helo(lab, server):
     give(server, letter("null-sender", "auth-bare.example"), sender="")
     said = results(arrived(lab, "null-sender"))

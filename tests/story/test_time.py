@@ -1,6 +1,8 @@
 """Days in seconds: retries until a message's life ends, policies and certificates
 that expire, a clock that somebody sets. The roles share a clock that the test moves."""
+import concurrent.futures
 import contextlib
+import json
 import os
 import sqlite3
 import time
@@ -155,6 +157,25 @@ def test_what_waits_survives_a_step(start, clock, by):
     assert lab_.until(lambda: sink.named("old"), 2 * SOON), "what was deferred is stuck"
     assert alone.emptied(server, SOON)
     assert sink.count() == {"old": 1, "new": 1}
+
+
+def test_a_probe_waits_half_a_minute(start, clock):
+    """A delivery is patient for minutes; whoever asks is told before."""
+    silent = alone.Sink(stall="greeting")
+    server = start({"*": silent})
+    asked_at = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asking = pool.submit(server.command, "explain", "--json", "bob@b.example", "--probe")
+        time.sleep(1)
+        assert not asking.done()
+        clock.move(28)
+        time.sleep(0.5)
+        assert not asking.done()
+        clock.move(3)
+        r = asking.result(20)
+    assert r.returncode == 75 and time.monotonic() - asked_at < 20
+    probe, = [h["probe"] for h in json.loads(r.stdout)["hosts"]]
+    assert probe["error"] == "timed out"
 
 
 # ---- policies and certificates ----------------------------------------------
