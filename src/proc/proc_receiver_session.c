@@ -106,7 +106,7 @@ static void starttls(struct session *s)
         return;
     }
     s->waiting = true;
-    io_stream_accept_tls(s->stream, s->receiver->tls);
+    io_stream_accept_tls(s->stream, s->receiver->tls, NULL);
 }
 
 static void arm(struct session *s)
