@@ -7,6 +7,7 @@
 // sealers are: `hint` says what configured ones reported, nothing else.
 #pragma once
 #include "auth_ask.h"
+#include "auth_results.h"
 #include "base_time.h"
 
 enum { AUTH_ARC_SETS_MAX = 50, AUTH_ARC_REASON_MAX = 512 };
@@ -33,9 +34,8 @@ struct auth_arc_set {
 // What the oldest of the configured sealers reported that stands in an unbroken
 // run of them up to the newest instance.
 struct auth_arc_hint {
-    unsigned instance;      // 0: the newest seal is none of a configured sealer's
-    enum auth_result dmarc; // as reported; NONE: not reported
-    struct dns_name from;   // header.from of that report; root: none
+    unsigned instance; // 0: the newest seal is none of a configured sealer's
+    struct auth_heard heard;
 };
 
 struct auth_arc_result {

@@ -46,8 +46,10 @@ static void give_author(struct auth_message *m)
     for (size_t i = 0; i < head.count && count < FROM_MAX; i++)
         if (span_ieq(head.at[i].name, SPAN("From")))
             values[count++] = head.at[i].value;
-    if (!head.fault && !m->split.too_large)
+    if (!head.fault && !m->split.too_large) {
         auth_from_read(&from, values, count);
+        message_hear(m, &head);
+    }
     m->author_given = true;
     auth_dmarc_author(m->dmarc, &from);
     auth_split_free(&m->split);
@@ -111,12 +113,6 @@ static void give_identifiers(struct auth_message *m)
     auth_dmarc_identifiers(m->dmarc, m->spf ? &spf : NULL, dkim, count);
 }
 
-static bool chain_vouches(const struct auth_arc_result *arc, const struct auth_dmarc_result *dmarc)
-{
-    return arc->result == AUTH_PASS && arc->hint.instance > 0 && arc->hint.dmarc == AUTH_PASS &&
-           dmarc->from.domain.len > 0 && dns_name_eq(&arc->hint.from, &dmarc->from.domain);
-}
-
 static void finish(struct auth_message *m)
 {
     struct auth_message_result *r = &m->result;
@@ -126,11 +122,7 @@ static void finish(struct auth_message *m)
     r->dkim = m->dkim;
     r->arc = auth_arc_result(m->arc);
     r->dmarc = auth_dmarc_result(m->dmarc);
-    r->arc_vouches = chain_vouches(r->arc, r->dmarc);
-    if (r->arc_vouches && !facts.trusted_forwarder) {
-        facts.trusted_forwarder = true;
-        facts.detail = dns_name_span(&r->arc->sets[r->arc->hint.instance - 1].seal_domain);
-    }
+    message_know(m, &facts);
     auth_dmarc_rule(&r->ruling, r->dmarc, &facts);
 }
 

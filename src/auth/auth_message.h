@@ -12,14 +12,22 @@
 #include "auth_dmarc.h"
 #include "auth_spf.h"
 
+struct auth_domains { // each with all that is below it
+    const struct dns_name *at;
+    size_t count;
+};
+
 struct auth_message_request {
     struct auth_spf_request spf; // its spans are borrowed until AUTH_DONE
     bool no_spf;                 // no client to speak of: a stored message, a submission
     struct auth_dkim_options dkim;
     struct auth_arc_options arc; // sealers are copied
-    // What the operator knows of this message; `trusted_forwarder` may be set by
-    // a chain of configured sealers, too.
-    struct auth_dmarc_facts facts; // `detail` is borrowed until AUTH_DONE
+    // What the operator knows of this message. More may come to it: trusted_forwarder by
+    // a chain of configured sealers, or by what `believed` says; the others by the lists.
+    struct auth_dmarc_facts facts; // `detail` is borrowed until AUTH_DONE, like these:
+    struct auth_domains lists;     // mailing lists; SPF or DKIM must show that it is one
+    struct auth_domains exempt;    // authors whose policy is not enforced
+    struct span believed;          // authserv-id of a server this came from; empty: none
 };
 
 struct auth_message_result {
@@ -29,6 +37,9 @@ struct auth_message_result {
     const struct auth_dmarc_result *dmarc;
     // Sealers we trust saw DMARC pass for this author domain (RFC 8617 §7.2.1).
     bool arc_vouches;
+    // They, or another forwarder or list that the operator knows, handled it: that SPF
+    // fails says nothing.
+    bool forwarded;
     struct auth_dmarc_ruling ruling; // what is to be done about DMARC, and why
 };
 

@@ -1,4 +1,4 @@
-// The inside, for the two files of auth_message.h.
+// The inside, for the files of auth_message.h.
 #pragma once
 #include "auth_head.h"
 #include "auth_message.h"
@@ -13,7 +13,12 @@ struct auth_message {
     struct auth_arc *arc;
     struct auth_dmarc *dmarc;
     struct auth_split split;
+    struct auth_heard heard; // from `believed`
     bool author_given, identifiers_given, ended, done;
     bool finished[PARTS];
     struct auth_message_result result;
 };
+
+void message_hear(struct auth_message *m, const struct auth_head *head);
+// After all methods: fills in the facts that are known by now, and their results.
+void message_know(struct auth_message *m, struct auth_dmarc_facts *f);

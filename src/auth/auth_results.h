@@ -81,6 +81,14 @@ enum {
 // version other than 1 is the caller's to refuse.
 bool auth_results_parse(struct auth_results *out, struct span value, struct arena *a);
 
+// What somebody else says of DMARC, for who has a reason to believe him.
+struct auth_heard {
+    enum auth_result dmarc; // as reported; NONE: not reported
+    struct dns_name from;   // header.from of that report; root: none
+};
+bool auth_results_hear(struct auth_heard *out, const struct auth_results *r); // false: nothing
+bool auth_heard_vouches(const struct auth_heard *h, const struct dns_name *author); // a pass of his
+
 // Whose a field claims to be. Names compare as domains, A-labels with U-labels.
 enum auth_claim { AUTH_CLAIM_FOREIGN, AUTH_CLAIM_OURS, AUTH_CLAIM_UNCLEAR };
 enum auth_claim auth_results_claim(struct span value, struct span id);

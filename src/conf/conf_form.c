@@ -5,6 +5,8 @@
 const char *const conf_log_levels[] = {"debug", "info", "warn", "error", NULL};
 const char *const conf_auth_spf[] = {"note", "reject", NULL};
 const char *const conf_auth_dmarc[] = {"ignore", "note", "enforce", NULL};
+const char *const conf_auth_from[] = {"note", "ambiguous", "strict", NULL};
+const char *const conf_auth_quarantine[] = {"header", "hold", NULL};
 
 static bool letter_or_digit(char c)
 {
@@ -142,6 +144,15 @@ const char *conf_check_network(struct span s)
     return clear_behind(bytes, size, n)
                ? NULL
                : "has address bits set behind its prefix; is the length of the prefix right?";
+}
+
+// RFC 8601 §2.5: an authserv-id need not be a name, but those of servers are.
+const char *conf_check_results(struct span s)
+{
+    struct span id = span_cut(&s, ' ');
+    return is_name(id) && !conf_check_network(span_trim(s))
+               ? NULL
+               : "is no server whose results are believed; write \"mx.example.org 192.0.2.1/32\"";
 }
 
 const char *conf_check_address(struct span s)

@@ -34,23 +34,58 @@ X(smtp_data_timeout, "smtp.data_timeout", CONF_DURATION, SECONDS(1), SECONDS(360
 X(smtp_session_timeout, "smtp.session_timeout", CONF_DURATION, SECONDS(1), SECONDS(86400), "2h", NULL, CONF_RECEIVER, NULL,
   "Longest session.")
 
+X(submission_listen, "submission.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to take users' mail on, in clear text until STARTTLS, \"address:port\"; port 587 is the usual one.")
+X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
+
 X(relay_networks, "relay.networks", CONF_LIST, 0, 0, "127.0.0.0/8,::1/128", NULL, CONF_RECEIVER, conf_check_network,
   "Clients that may send to any destination, \"address/bits\".")
-X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_domain,
+X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_domain,
   "Domains that mail is accepted for from anyone; \".example.org\" means all below it.")
+
+X(local_domains, "local.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER | CONF_SENDER | CONF_CONTROL, conf_check_domain,
+  "Domains whose mailboxes are here: mail for them is taken from anyone and handed over by LMTP; \".example.org\" means all below it.")
+X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Address of the postmaster of domains where neither an alias nor a mailbox says who that is; empty: the mailbox postmaster of that domain.")
+X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Character that begins a detail in local-parts: alice+news goes to alice; empty: none.")
+
+X(alias_files, "alias.files", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, NULL,
+  "Files of aliases, \"ADDRESS: TARGET, TARGET\" a line; read again when they change.")
+X(alias_domains, "alias.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_domain,
+  "Domains that have aliases only and no mailboxes; \".example.org\" means all below it.")
+X(alias_most, "alias.most", CONF_INT, 1, 100000, "1000", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Most recipients that one address may stand for.")
+X(srs_domain, "srs.domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
+  "Domain of the senders of mail that an alias sends on elsewhere (SRS), so that SPF passes and bounces find back; empty: the first of local.domains or alias.domains, else hostname.")
+X(srs_rewrite, "srs.rewrite", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
+  "Give mail that an alias sends on elsewhere a sender of ours; off: it goes on with its own, and fails SPF there.")
+X(srs_secret, "srs.secret", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "File of the secret in such senders, the newest in its first line; empty: srs.secret in store.path, made at the first start.")
 
 X(auth_evaluate, "auth.evaluate", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
   "Evaluate SPF, DKIM, ARC and DMARC of what comes from clients outside relay.networks, and write Authentication-Results.")
 X(auth_relayed, "auth.relayed", CONF_BOOL, 0, 1, "false", NULL, CONF_RECEIVER, NULL,
   "Evaluate what comes from relay.networks too.")
 X(auth_spf, "auth.spf", CONF_CHOICE, 0, 0, "note", conf_auth_spf, CONF_RECEIVER, NULL,
-  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message.")
+  "What an SPF result of fail leads to: note writes it down and leaves the rest to DMARC, reject refuses the message unless DMARC passes or a forwarder or list of those below handled it.")
 X(auth_dmarc, "auth.dmarc", CONF_CHOICE, 0, 0, "enforce", conf_auth_dmarc, CONF_RECEIVER, NULL,
   "What DMARC leads to: enforce does what the domain's owner asks for, note only writes it down, ignore does not even keep records for reports.")
+X(auth_quarantine, "auth.quarantine", CONF_CHOICE, 0, 0, "header", conf_auth_quarantine, CONF_RECEIVER, NULL,
+  "What a DMARC disposition of quarantine leads to: header adds X-Geleit-Quarantine, hold does and keeps the message in the queue until 'geleit queue release'.")
+X(auth_from, "auth.from", CONF_CHOICE, 0, 0, "ambiguous", conf_auth_from, CONF_RECEIVER, NULL,
+  "Messages that DMARC cannot judge for their From field: note writes it down, ambiguous refuses those whose readers could see different authors (several fields, domains or readings), strict those without an author's domain too.")
 X(auth_trusted_forwarders, "auth.trusted_forwarders", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
   "Clients whose forwarded mail is accepted though DMARC fails, \"address/bits\".")
 X(auth_trusted_sealers, "auth.trusted_sealers", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
   "Domains whose ARC seals are believed: what they say they received is an override when DMARC fails.")
+X(auth_trusted_results, "auth.trusted_results", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_results,
+  "Servers of ours whose Authentication-Results are believed, \"authserv-id address/bits\": a dmarc=pass in what they hand over is an override when DMARC fails here; they must remove forged ones (RFC 8601 section 5).")
+X(auth_mailing_lists, "auth.mailing_lists", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Domains of mailing lists, with all below them: what SPF or DKIM shows to come from there is accepted though DMARC fails.")
+X(auth_exempt, "auth.exempt", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_name,
+  "Authors' domains, with all below them, whose DMARC policy is not enforced.")
 X(auth_authserv_id, "auth.authserv_id", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Name in Authentication-Results, and of those that are removed as forged; empty: hostname.")
 X(auth_timeout, "auth.timeout", CONF_DURATION, SECONDS(1), SECONDS(300), "30s", NULL, CONF_RECEIVER, NULL,
@@ -134,9 +169,9 @@ X(queue_per_host, "queue.per_host", CONF_INT, 1, 10000, "20", NULL, CONF_QUEUE, 
 X(queue_window, "queue.window", CONF_INT, 100, 10000000, "20000", NULL, CONF_QUEUE, NULL,
   "Messages the scheduler holds in memory; the rest waits in the store.")
 X(queue_retry_first, "queue.retry_first", CONF_DURATION, SECONDS(1), SECONDS(86400), "5m", NULL, CONF_STORE, NULL,
-  "Wait after the first failed attempt; it doubles with each.")
+  "Wait after the first failed attempt; it doubles with each. Up to a quarter is added, at random for each message.")
 X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS(604800), "4h", NULL, CONF_STORE, NULL,
-  "Longest wait between attempts.")
+  "Longest wait between attempts; once it is reached, each is between three quarters of it and all of it, at random.")
 X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL, NULL,
   "Age at which a message that cannot be delivered is returned.")
 

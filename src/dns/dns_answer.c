@@ -109,12 +109,15 @@ static bool take_records(struct reading *r, size_t expected)
     out->records = arena_alloc(r->arena, room * sizeof *out->records);
     if (!out->records)
         return false;
+    out->unread = expected > room;
     for (struct dns_row row; out->count < room && dns_rows_next(&rows, &row);) {
         if (!row_is(&row, r->q->type) || !dns_name_eq(&row.owner, &out->expanded))
             continue;
         note_ttl(r, row.ttl);
         if (dns_record_read(&out->records[out->count], r->packet, &row, r->arena, &full))
             out->count++;
+        else
+            out->unread = true;
         if (full)
             return false;
     }

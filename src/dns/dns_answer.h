@@ -59,6 +59,7 @@ struct dns_answer {
     struct span why; // why bogus or indeterminate, for people; may be empty
     size_t count;
     struct dns_record *records; // of the question's type, in wire order
+    bool unread;                // there are more of them: unreadable, or too many
 };
 
 enum {

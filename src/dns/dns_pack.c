@@ -104,6 +104,7 @@ void dns_answer_pack(struct buf *b, const struct dns_answer *answer)
     dns_name_pack(b, &answer->expanded);
     wr_u16(b, (uint16_t)answer->rcode);
     wr_span(b, answer->why);
+    wr_bool(b, answer->unread);
     wr_u16(b, (uint16_t)answer->count);
     for (size_t i = 0; i < answer->count; i++)
         record_pack(b, &answer->records[i]);
@@ -113,7 +114,8 @@ void dns_answer_pack(struct buf *b, const struct dns_answer *answer)
 static bool consistent(const struct dns_answer *a)
 {
     bool silent = a->standing == DNS_BOGUS || a->standing == DNS_INDETERMINATE;
-    return silent == (a->presence == DNS_NO_ANSWER) && (a->count == 0 || a->presence == DNS_DATA) &&
+    return silent == (a->presence == DNS_NO_ANSWER) &&
+           ((a->count == 0 && !a->unread) || a->presence == DNS_DATA) &&
            a->count <= DNS_RECORDS_MAX && a->rcode <= RCODE_MAX;
 }
 
@@ -139,6 +141,7 @@ bool dns_answer_unpack(struct rd *r, struct dns_answer *out, struct arena *a)
         return false;
     got.rcode = rd_u16(r);
     copy_span(r, &got.why, a);
+    got.unread = rd_bool(r);
     got.count = rd_u16(r);
     if (r->bad || !consistent(&got) || !records_unpack(r, &got, a)) {
         r->bad = true;

@@ -63,10 +63,32 @@ static bool got_signers(struct proc_coming *k, struct io_message *m)
     return true;
 }
 
+static void drop_aliases(struct buf *payload, int *fd)
+{
+    key_free(payload); // a secret is in it
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static bool got_aliases(struct proc_coming *k, struct io_message *m)
+{
+    if (k->aliased)
+        drop_aliases(&k->aliases, &k->aliases_fd);
+    k->aliases = BUF(IO_MESSAGE_MAX);
+    if (!rc_ok(buf_reserve(&k->aliases, m->payload.len)))
+        return false;
+    buf_put(&k->aliases, m->payload);
+    k->aliases_fd = m->fd;
+    m->fd = -1;
+    k->aliased = true;
+    return true;
+}
+
 static void drop_listeners(struct proc_coming *k)
 {
     for (size_t i = 0; i < k->listener_count; i++)
-        close(k->listeners[i]);
+        close(k->listeners[i].fd);
     free(k->listeners);
     k->listeners = NULL;
     k->listener_count = 0;
@@ -82,10 +104,13 @@ static bool got_reset(struct proc_coming *k, struct io_message *m)
 
 static bool got_listen(struct proc_coming *k, struct io_message *m)
 {
-    if (m->fd < 0)
+    struct rd r = RD(m->payload);
+    uint8_t service = rd_u8(&r);
+    rd_span(&r);
+    if (m->fd < 0 || !rd_end(&r) || service >= SMTP_SERVICES)
         return false;
     k->listeners = mem_resize(k->listeners, (k->listener_count + 1) * sizeof *k->listeners);
-    k->listeners[k->listener_count++] = m->fd;
+    k->listeners[k->listener_count++] = (struct proc_listener){m->fd, (enum smtp_service)service};
     m->fd = -1;
     return true;
 }
@@ -96,8 +121,8 @@ bool proc_coming_got(struct proc *p, struct io_message *m)
         uint16_t kind;
         bool (*got)(struct proc_coming *k, struct io_message *m);
     } kinds[] = {
-        {MSG_SECTION, got_section}, {MSG_KEYS, got_keys},          {MSG_SIGNERS, got_signers},
-        {MSG_LISTEN, got_listen},   {MSG_LISTEN_RESET, got_reset},
+        {MSG_SECTION, got_section}, {MSG_KEYS, got_keys},     {MSG_SIGNERS, got_signers},
+        {MSG_ALIASES, got_aliases}, {MSG_LISTEN, got_listen}, {MSG_LISTEN_RESET, got_reset},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].kind == m->kind)
@@ -164,6 +189,21 @@ static void take_signers(struct proc *p, struct proc_coming *k)
     p->signers = buf_span(&in->signers);
 }
 
+static void take_aliases(struct proc *p, struct proc_coming *k)
+{
+    struct proc_inner *in = proc_inner(p);
+    if (!k->aliased)
+        return;
+    if (in->aliased)
+        drop_aliases(&in->aliases, &p->aliases_fd);
+    in->aliases = k->aliases;
+    in->aliased = true;
+    p->aliases = buf_span(&in->aliases);
+    p->aliases_fd = k->aliases_fd;
+    k->aliases = BUF(0);
+    k->aliased = false;
+}
+
 // The old ones were the role's to close from its start on.
 static void take_listeners(struct proc *p, struct proc_coming *k)
 {
@@ -183,6 +223,7 @@ void proc_coming_take(struct proc *p)
     take_conf(p, k);
     take_keys(p, k);
     take_signers(p, k);
+    take_aliases(p, k);
     take_listeners(p, k);
 }
 
@@ -196,6 +237,10 @@ void proc_coming_free(struct proc *p)
     buf_free(&in->chain);
     key_free(&in->key);
     key_free(&in->coming.signers);
+    if (in->coming.aliased)
+        drop_aliases(&in->coming.aliases, &in->coming.aliases_fd);
+    if (in->aliased)
+        drop_aliases(&in->aliases, &p->aliases_fd);
     key_free(&in->signers);
     while (in->retired) {
         struct proc_retired *one = in->retired;

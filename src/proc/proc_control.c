@@ -184,9 +184,9 @@ static void listen_door(struct control *c)
     c->listener = NULL;
     for (size_t i = 0; i < c->proc->listener_count; i++) {
         if (i == 0)
-            c->listener = io_listener_new(c->proc->loop, c->proc->listeners[i], accepted, c);
+            c->listener = io_listener_new(c->proc->loop, c->proc->listeners[i].fd, accepted, c);
         else
-            close(c->proc->listeners[i]);
+            close(c->proc->listeners[i].fd);
     }
 }
 
@@ -194,7 +194,7 @@ static void start(struct proc *p)
 {
     struct control *c = mem_new(sizeof *c);
     c->proc = c->out.proc = p;
-    c->links = (struct links){.out = &c->out, .user = &probe_links};
+    c->links = (struct links){.out = &c->out, .user = &probe_links, .most_us = PROBE_PATIENCE};
     p->data = c;
     if (!outbound_configure(&c->out)) {
         proc_fail(p);

@@ -37,6 +37,7 @@ typedef void (*probe_done)(void *arg, const struct probe_end *end);
 void probe_start(struct control *c, const struct trust_plan *plan, struct trust_need need,
                  const bool *stop, probe_done done, void *arg);
 extern const struct link_user probe_links;
+#define PROBE_PATIENCE SECONDS(30) // for a connection; somebody sits and waits
 
 // ---- the watch over DKIM keys ----
 struct control_keys;

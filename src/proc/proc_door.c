@@ -141,7 +141,8 @@ static int bind_nameless(struct buf *text)
 struct rc proc_setup_private(struct proc_setup **out, struct conf *conf, struct conf_fault *fault)
 {
     struct proc_setup *s = mem_new(sizeof *s);
-    *s = (struct proc_setup){.conf = conf, .door_path = BUF(PATH_ROOM)};
+    *s = (struct proc_setup){
+        .conf = conf, .door_path = BUF(PATH_ROOM), .aliases = {.fd = -1}};
     *out = s;
     int fd = bind_nameless(&s->door_path);
     if (fd < 0)

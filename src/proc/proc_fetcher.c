@@ -19,8 +19,8 @@ struct fetch {
     struct proc_asker asker;
     struct dns_name domain;
     char id[STS_ID_MAX + 1]; // empty: a refresh
-    unsigned waiting; // address questions without an answer
-    bool unanswered;  // one of them got none that can be believed
+    unsigned waiting;        // address questions without an answer
+    bool unanswered;         // one of them got none that can be believed
     struct dns_address addresses[ADDRESSES_MAX];
     size_t count;
 };

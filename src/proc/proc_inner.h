@@ -29,9 +29,10 @@ struct proc_questions {
 // What the master sent and START has not yet put into force.
 struct proc_coming {
     struct conf *conf;
-    struct buf chain, key, signers;
-    bool keys, signs;
-    int *listeners;
+    struct buf chain, key, signers, aliases;
+    int aliases_fd;
+    bool keys, signs, aliased;
+    struct proc_listener *listeners;
     size_t listener_count;
     bool reset; // the listeners replace those that are there
 };
@@ -41,7 +42,8 @@ struct proc_inner {
     struct io_channel *master;
     struct proc_questions questions;
     struct proc_coming coming;
-    struct buf chain, key, signers;
+    struct buf chain, key, signers, aliases;
+    bool aliased;
     struct proc_retired *retired;
     bool started;
     int status;

@@ -92,6 +92,7 @@ static void send_listeners(struct proc_instance *i, const struct proc_bound *bou
     proc_instance_send(i, MSG_LISTEN_RESET, SPAN(""), -1);
     for (size_t k = 0; k < count; k++) {
         CLEANUP(buf_free) struct buf b = BUF(8192);
+        wr_u8(&b, (uint8_t)bound[k].service);
         wr_span(&b, bound[k].text);
         proc_instance_send(i, MSG_LISTEN, buf_span(&b), bound[k].fd);
     }
@@ -109,6 +110,7 @@ void proc_instance_configure(struct proc_instance *i)
         return;
     send_keys(i, s);
     proc_instance_send(i, MSG_SIGNERS, buf_span(&s->signers), -1);
+    proc_instance_send(i, MSG_ALIASES, buf_span(&s->aliases.payload), s->aliases.fd);
     send_listeners(i, s->bound, s->bound_count);
 }
 

@@ -82,6 +82,8 @@ static void bury(struct link *l)
 
 static void arm(struct link *l, struct mono when)
 {
+    if (l->end.us && when.us > l->end.us)
+        when = l->end;
     io_timer_set(l->links->out->proc->loop, &l->timer, when);
 }
 
@@ -127,7 +129,7 @@ static void failed_early(struct link *l, const struct smtp_reply *reply, struct 
 {
     CLEANUP(buf_free) struct buf text = BUF(SMTP_REPLY_TEXT_MAX + 64);
     struct trust_seen seen = {.stage = reply->code ? TRUST_AT_REFUSAL : TRUST_AT_CONNECT,
-                              .requiretls = false};
+                              .reply = reply->code};
     if (l->state == LINK_HANDSHAKE) {
         seen.stage = TRUST_AT_HANDSHAKE;
         seen.failure = TRUST_VALIDATION_FAILURE;
@@ -381,6 +383,7 @@ static const struct io_stream_owner owner = {.input = on_input,
 static void on_time(void *arg)
 {
     struct link *l = arg;
+    bool over = l->end.us && io_now(l->links->out->proc->loop).us >= l->end.us;
     switch (l->state) {
     case LINK_IDLE:
         link_leave(l);
@@ -390,12 +393,15 @@ static void on_time(void *arg)
         return;
     case LINK_OPENS:
     case LINK_TALKS:
+        if (over)
+            break;
         smtp_client_tick(l->smtp, io_now(l->links->out->proc->loop));
         move(l);
         return;
     default:
-        lost(l, RC(TIMEOUT));
+        break;
     }
+    lost(l, RC(TIMEOUT));
 }
 
 // ---- opening ----
@@ -406,6 +412,8 @@ static void connect_now(struct link *l)
     struct io_endpoint to = {.v6 = l->address.v6, .port = l->port};
     span_bytes(to.address, sizeof to.address, SPAN_OF(l->address.at));
     l->state = LINK_CONNECTS;
+    if (l->links->most_us)
+        l->end.us = io_now(l->links->out->proc->loop).us + l->links->most_us;
     l->smtp_conf = (struct smtp_client_conf){
         .hostname = conf_span(c, CONF_hostname),
         .connect_us = conf_int(c, CONF_send_command_timeout),

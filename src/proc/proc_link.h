@@ -34,7 +34,8 @@ struct links {
     const struct outbound *out;
     const struct link_user *user;
     struct link *first;
-    unsigned rules; // rises when what is open was opened under old rules
+    unsigned rules;  // rises when what is open was opened under old rules
+    int64_t most_us; // of a connection's life; 0: as long as each wait in it may be
 };
 struct link {
     struct link *next, *previous; // of the role
@@ -55,7 +56,7 @@ struct link {
     uint16_t port;
     struct dns_address address;
     bool clear, secured, uncertain, pumping, dead;
-    bool crowded; // its host had no slot for it
+    bool crowded;  // its host had no slot for it
     uint32_t slot; // ticket; 0: none
     bool slot_held;
     unsigned slot_generation;
@@ -63,6 +64,7 @@ struct link {
     struct smtp_client *smtp;
     struct smtp_client_conf smtp_conf;
     struct io_timer timer;
+    struct mono end; // of its life, where that is bound
     unsigned messages, rules;
     struct trust_seen seen;
     enum trust_result_type fault; // of the handshake

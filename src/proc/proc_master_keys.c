@@ -25,6 +25,31 @@ static void hand_on(struct proc_master *m)
     }
 }
 
+static void load_aliases(struct proc_master *m)
+{
+    struct proc_aliases aliases;
+    struct conf_fault fault;
+    struct rc rc = proc_aliases_load(m->setup->conf, true, &aliases, &fault);
+    if (!rc_ok(rc)) {
+        LOG(LOG_ERROR, "aliases-not-loaded", LOG_T("why", fault.text));
+        proc_aliases_free(&aliases);
+        return;
+    }
+    proc_aliases_free(&m->setup->aliases);
+    m->setup->aliases = aliases;
+    LOG(LOG_INFO, "aliases-loaded", LOG_I("files", conf_count(m->setup->conf, CONF_alias_files)));
+    hand_on(m);
+}
+
+static void look_at_aliases(struct proc_master *m)
+{
+    int64_t stamp = proc_aliases_stamp(m->setup->conf);
+    if (stamp == m->setup->aliases.stamp || m->draining)
+        return;
+    m->setup->aliases.stamp = stamp; // what is wrong is said once
+    load_aliases(m);
+}
+
 // What cannot be read changes nothing, and is said once.
 static void load(struct proc_master *m)
 {
@@ -51,6 +76,7 @@ static void look(void *arg)
         m->setup->keys_stamp = stamp;
         load(m);
     }
+    look_at_aliases(m);
     proc_master_keys_watch(m);
 }
 

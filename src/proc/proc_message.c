@@ -10,6 +10,7 @@ enum {
     RET_END = 3,
     CIPHERS = 1,
     DOMAIN_MAX = 255,
+    HOLD_MAX = 1000,
     EVALUATION_TEXTS = 16,
     RECIPIENT_LEAST = 49, // bytes of a recipient whose texts are all empty
 };
@@ -83,6 +84,7 @@ void proc_envelope_pack(struct buf *b, const struct store_envelope *e)
     wr_u32(b, (uint32_t)e->count);
     for (size_t i = 0; i < e->count; i++)
         recipient_pack(b, &e->recipients[i]);
+    wr_span(b, e->hold);
 }
 
 // A span copied into the arena; past its ceiling the input counts as malformed.
@@ -143,7 +145,10 @@ bool proc_envelope_unpack(struct rd *r, struct store_envelope *out, struct arena
     out->head = kept(r, a);
     range_unpack(r, &out->body);
     out->wrapped_key = kept(r, a);
-    return recipients_unpack(r, out, a) && !r->bad;
+    if (!recipients_unpack(r, out, a))
+        return false;
+    out->hold = kept(r, a);
+    return !r->bad && out->hold.len <= HOLD_MAX;
 }
 
 void proc_attempt_pack(struct buf *b, const struct store_attempt *a)

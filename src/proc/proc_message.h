@@ -15,7 +15,10 @@ enum proc_message {
     MSG_KEYS = 4,     // span chain, span key (PEM); both empty: no TLS. Before START and at reload
     MSG_SIGNERS = 16, // DKIM: [span domain, span selector, span sender, u8 services, span key
                       // (PEM)], read by proc_signer_unpack(). As MSG_KEYS
-    MSG_LISTEN = 6,   // fd: a bound socket; span text. A reload sends them anew after LISTEN_RESET
+    MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service, span text. A reload sends them anew
+                      // after LISTEN_RESET
+    MSG_ALIASES = 18, // [span file, u64 bytes of it], [span SRS secret]; fd: their texts, one
+                      // behind the other (none: no files). As MSG_KEYS
     MSG_LISTEN_RESET = 8,
     MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
     MSG_START = 12, // all of the above is complete: begin, or (again) put into force
@@ -36,9 +39,10 @@ enum proc_message {
     MSG_SEAL = 34,       // u32 segment: no more will be appended
     MSG_EVALUATION = 36, // evaluation: of a message that came in, whatever became of it
     // receiver, sender -> store
-    MSG_LOAD = 40,         // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
-    MSG_LOADED,            //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is left);
-                           //   fd: the body's segment, the first time this peer meets it
+    MSG_LOAD = 40, // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
+    MSG_LOADED,    //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is due, and
+                   //   the queue was told by DUE when something will be);
+                   //   fd: the body's segment, the first time this peer meets it
     MSG_SEGMENT_GONE = 42, // store ->: u32 segment; forget its descriptor
     // sender -> store
     MSG_OUTCOME = 50, // attempt, [outcome] -> u8 rc

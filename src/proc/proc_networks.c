@@ -1,5 +1,7 @@
 #include "proc_networks.h"
 
+#include "base_arena.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,13 +61,89 @@ static bool holds(const struct network *n, bool v6, const unsigned char *address
     return true;
 }
 
-bool networks_hold(const struct networks *n, const struct io_endpoint *peer)
+static bool holds_peer(const struct network *n, const struct io_endpoint *peer)
 {
     static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
     bool v4_in_v6 = peer->v6 && memcmp(peer->address, mapped, sizeof mapped) == 0;
-    const unsigned char *address = v4_in_v6 ? peer->address + 12 : peer->address;
+    return holds(n, peer->v6 && !v4_in_v6, v4_in_v6 ? peer->address + 12 : peer->address);
+}
+
+bool networks_hold(const struct networks *n, const struct io_endpoint *peer)
+{
     for (size_t i = 0; i < n->count; i++)
-        if (holds(&n->at[i], peer->v6 && !v4_in_v6, address))
+        if (holds_peer(&n->at[i], peer))
+            return true;
+    return false;
+}
+
+bool network_holds(struct span network, const struct io_endpoint *peer)
+{
+    struct network n;
+    return parse(&n, network) && holds_peer(&n, peer);
+}
+
+struct domains {
+    bool all;
+    size_t count;
+    struct span *at; // sorted; with a dot in front: all below it
+    struct arena memory;
+};
+
+static int span_order(const void *a, const void *b)
+{
+    const struct span *x = a, *y = b;
+    int order = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static void domains_add(struct domains *d, struct span entry)
+{
+    struct dns_name name;
+    bool below = span_starts(entry, SPAN("."));
+    d->all |= span_eq(entry, SPAN("*"));
+    if (!dns_name_parse(&name, span_skip(entry, below)))
+        return;
+    CLEANUP(buf_free) struct buf text = BUF(512);
+    buf_printf(&text, "%s%s", below ? "." : "", name.text);
+    d->at[d->count] = arena_dup(&d->memory, buf_span(&text));
+    if (!d->at[d->count].at)
+        panic("a list of domains beyond all measure");
+    d->count++;
+}
+
+struct domains *domains_new(const struct conf *c, enum conf_id list)
+{
+    struct domains *d = mem_new(sizeof *d);
+    size_t count = conf_count(c, list);
+    d->memory = ARENA(count * 1024 + 4096);
+    d->at = mem_new((count + 1) * sizeof *d->at);
+    for (size_t i = 0; i < count; i++)
+        domains_add(d, conf_item(c, list, i));
+    if (d->count)
+        qsort(d->at, d->count, sizeof *d->at, span_order);
+    return d;
+}
+
+void domains_free(struct domains *d)
+{
+    if (!d)
+        return;
+    arena_free(&d->memory);
+    free(d->at);
+    free(d);
+}
+
+static bool domains_have(const struct domains *d, struct span entry)
+{
+    return d->count && entry.len && bsearch(&entry, d->at, d->count, sizeof entry, span_order);
+}
+
+bool domains_hold(const struct domains *d, struct span name)
+{
+    if (d->all || domains_have(d, name))
+        return true;
+    for (size_t i = 1; i < name.len; i++)
+        if (name.at[i] == '.' && domains_have(d, span_skip(name, i)))
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
 #include "proc_receiver.h"
 
 #include "base_log.h"
+#include "proc_aliases.h"
 #include "proc_networks.h"
 #include "proc_receiver_auth.h"
 #include "proc_receiver_sign.h"
@@ -27,6 +28,13 @@ static void configure(struct receiver *r)
     }
     networks_free(r->networks);
     r->networks = networks_new(c, CONF_relay_networks);
+    struct conf_fault fault;
+    struct aliases *aliases = aliases_new(c, r->proc->aliases, r->proc->aliases_fd, &fault);
+    if (!aliases) // the master has tried them
+        LOG(LOG_ERROR, "no-aliases", LOG_T("why", fault.text));
+    else
+        aliases_release(r->aliases);
+    r->aliases = aliases ? aliases : r->aliases;
     receiver_rules_release(r->rules);
     r->rules = receiver_rules_new(c);
     receiver_keys_release(r->keys);
@@ -46,28 +54,30 @@ static void configure(struct receiver *r)
 
 static void stop_listening(struct receiver *r)
 {
-    for (size_t i = 0; i < r->listener_count; i++)
-        io_listener_free(r->listeners[i]);
-    free(r->listeners);
-    r->listeners = NULL;
-    r->listener_count = 0;
+    for (size_t i = 0; i < r->door_count; i++)
+        io_listener_free(r->doors[i].listener);
+    free(r->doors);
+    r->doors = NULL;
+    r->door_count = 0;
 }
 
 static void listen_all(struct receiver *r)
 {
     struct proc *p = r->proc;
     stop_listening(r);
-    r->listeners = mem_new(p->listener_count * sizeof(struct io_listener *));
-    for (size_t i = 0; i < p->listener_count; i++)
-        r->listeners[r->listener_count++] =
-            io_listener_new(p->loop, p->listeners[i], receiver_accept, r);
+    r->doors = mem_new((p->listener_count + 1) * sizeof *r->doors);
+    for (size_t i = 0; i < p->listener_count; i++) {
+        struct receiver_door *d = &r->doors[r->door_count++];
+        *d = (struct receiver_door){.receiver = r, .service = p->listeners[i].service};
+        d->listener = io_listener_new(p->loop, p->listeners[i].fd, receiver_accept, d);
+    }
 }
 
 // Nobody is greeted before the store has said how it is, so that the first
 // client at start is not turned away for nothing.
 void receiver_open_doors(struct receiver *r)
 {
-    if (r->listener_count == 0 && !r->proc->draining)
+    if (r->door_count == 0 && !r->proc->draining)
         listen_all(r);
 }
 

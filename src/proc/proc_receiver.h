@@ -44,6 +44,12 @@ bool receiver_can_store(const struct receiver *r); // a segment is at hand
 uint64_t receiver_new_id(struct receiver *r);
 void receiver_id_text(char text[static 17], uint64_t id);
 
+struct receiver_door { // where clients come in
+    struct receiver *receiver;
+    struct io_listener *listener;
+    enum smtp_service service;
+};
+
 struct receiver {
     struct proc *proc;
     struct receiver_rules *rules; // NULL: nothing is evaluated
@@ -51,8 +57,9 @@ struct receiver {
     struct smtp_server_conf smtp;
     struct io_tls_server *tls;
     struct networks *networks;
-    struct io_listener **listeners;
-    size_t listener_count, session_count;
+    struct aliases *aliases;
+    struct receiver_door *doors;
+    size_t door_count, session_count;
     struct session *sessions;
     struct proc_segments *segments; // of others' messages, for bounces
     struct {
@@ -68,7 +75,7 @@ struct receiver {
 };
 
 // proc_receiver_session.c
-void receiver_accept(void *arg, int fd, const struct io_endpoint *peer);
+void receiver_accept(void *door, int fd, const struct io_endpoint *peer);
 void receiver_drain_sessions(struct receiver *r);
 // proc_receiver_bounce.c
 bool receiver_bounce(struct receiver *r, struct io_message *m);

@@ -18,14 +18,14 @@ struct question { // under way at the resolver
 
 // ---- rules ----
 
-static void read_sealers(struct receiver_rules *r, const struct conf *c)
+static struct known_names names_of(const struct conf *c, enum conf_id list)
 {
-    size_t count = conf_count(c, CONF_auth_trusted_sealers);
-    r->sealers = mem_new((count + 1) * sizeof *r->sealers);
+    size_t count = conf_count(c, list);
+    struct known_names n = {.at = mem_new((count + 1) * sizeof *n.at)};
     for (size_t i = 0; i < count; i++)
-        if (dns_name_parse(&r->sealers[r->sealer_count],
-                           conf_item(c, CONF_auth_trusted_sealers, i)))
-            r->sealer_count++;
+        if (dns_name_parse(&n.at[n.count], conf_item(c, list, i)))
+            n.count++;
+    return n;
 }
 
 struct receiver_rules *receiver_rules_new(const struct conf *c)
@@ -39,16 +39,20 @@ struct receiver_rules *receiver_rules_new(const struct conf *c)
         .relayed = conf_bool(c, CONF_auth_relayed),
         .spf = (enum spf_rule)conf_choice(c, CONF_auth_spf),
         .dmarc = (enum dmarc_rule)conf_choice(c, CONF_auth_dmarc),
+        .from = (enum from_rule)conf_choice(c, CONF_auth_from),
+        .hold = conf_choice(c, CONF_auth_quarantine) == QUARANTINE_HOLD,
         .timeout = conf_int(c, CONF_auth_timeout),
         .signatures_max = (unsigned)conf_int(c, CONF_auth_max_signatures),
         .rsa_bits_min = (unsigned)conf_int(c, CONF_auth_min_rsa_bits),
         .forwarders = networks_new(c, CONF_auth_trusted_forwarders),
+        .sealers = names_of(c, CONF_auth_trusted_sealers),
+        .lists = names_of(c, CONF_auth_mailing_lists),
+        .exempt = names_of(c, CONF_auth_exempt),
         .id = BUF(256),
     };
     buf_put(&r->id, id.len ? id : host);
     if (!dns_name_parse_host(&r->host, host))
         r->host = (struct dns_name){0};
-    read_sealers(r, c);
     return r;
 }
 
@@ -57,7 +61,9 @@ void receiver_rules_release(struct receiver_rules *r)
     if (!r || --r->users)
         return;
     networks_free(r->forwarders);
-    free(r->sealers);
+    free(r->sealers.at);
+    free(r->lists.at);
+    free(r->exempt.at);
     buf_free(&r->id);
     free(r);
 }
@@ -161,6 +167,9 @@ static void fill_request(struct receiver_auth *a, struct auth_message_request *q
         .facts = {.most = r->dmarc == DMARC_RULE_ENFORCE ? DMARC_REJECT : DMARC_NONE,
                   .trusted_forwarder = a->trusted,
                   .detail = a->trusted ? buf_span(&a->client_text) : SPAN("auth.dmarc")},
+        .lists = {r->lists.at, r->lists.count},
+        .exempt = {r->exempt.at, r->exempt.count},
+        .believed = a->believed,
     };
     q->dkim = (struct auth_dkim_options){.now = q->spf.now,
                                          .skew = CLOCK_SKEW,
@@ -169,8 +178,21 @@ static void fill_request(struct receiver_auth *a, struct auth_message_request *q
     q->arc = (struct auth_arc_options){.now = q->spf.now,
                                        .skew = CLOCK_SKEW,
                                        .rsa_bits_min = r->rsa_bits_min,
-                                       .sealers = r->sealers,
-                                       .sealer_count = r->sealer_count};
+                                       .sealers = r->sealers.at,
+                                       .sealer_count = r->sealers.count};
+}
+
+// The authserv-id of the server at hand, if its results are believed.
+static struct span believed(struct receiver_auth *a, const struct io_endpoint *client)
+{
+    const struct conf *c = a->proc->conf;
+    for (size_t i = 0; i < conf_count(c, CONF_auth_trusted_results); i++) {
+        struct span network = conf_item(c, CONF_auth_trusted_results, i);
+        struct span id = span_cut(&network, ' ');
+        if (network_holds(span_trim(network), client))
+            return arena_dup(&a->texts, id);
+    }
+    return SPAN("");
 }
 
 struct receiver_auth *receiver_auth_new(struct proc *p, struct receiver_rules *rules,
@@ -189,6 +211,7 @@ struct receiver_auth *receiver_auth_new(struct proc *p, struct receiver_rules *r
     a->client_text = BUF(64);
     dns_address_put(&a->client_text, &a->client);
     a->trusted = networks_hold(rules->forwarders, q->client);
+    a->believed = believed(a, q->client);
     a->timer = (struct io_timer){.fire = overdue, .arg = a};
     fill_request(a, &request);
     a->machine = auth_message_new(&request);

@@ -5,17 +5,26 @@
 // As auth.spf and auth.dmarc have them.
 enum spf_rule { SPF_RULE_NOTE, SPF_RULE_REJECT };
 enum dmarc_rule { DMARC_RULE_IGNORE, DMARC_RULE_NOTE, DMARC_RULE_ENFORCE };
+enum from_rule { FROM_RULE_NOTE, FROM_RULE_AMBIGUOUS, FROM_RULE_STRICT };
+enum { QUARANTINE_HEADER, QUARANTINE_HOLD };
+
+struct known_names { // from a list of the configuration
+    struct dns_name *at;
+    size_t count;
+};
 
 struct receiver_rules {
     unsigned users;
     bool relayed;
     enum spf_rule spf;
     enum dmarc_rule dmarc;
+    enum from_rule from;
+    bool hold; // what is quarantined
     int64_t timeout;
     unsigned signatures_max, rsa_bits_min;
     struct networks *forwarders;
-    struct dns_name *sealers, host;
-    size_t sealer_count;
+    struct known_names sealers, lists, exempt;
+    struct dns_name host;
     struct buf id;
 };
 
@@ -26,7 +35,8 @@ struct receiver_auth {
     struct span helo, sender;
     struct dns_address client;
     struct buf client_text;
-    bool trusted; // one of auth.trusted_forwarders
+    bool trusted;         // one of auth.trusted_forwarders
+    struct span believed; // its authserv-id, if it is one of auth.trusted_results
     struct auth_message *machine;
     const struct auth_message_result *result; // NULL: under way
     struct question *open;

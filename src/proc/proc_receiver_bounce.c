@@ -101,9 +101,9 @@ static void sign_notice(struct buf *head, struct receiver *r, struct span notice
 {
     if (!r->keys)
         return;
-    struct receiver_sign *s = receiver_sign_new(r->keys, io_wall(r->proc->loop),
-                                                conf_span(r->proc->conf, CONF_dkim_bounce_domain),
-                                                AUTH_SERVICE_EMAIL);
+    struct receiver_sign *s =
+        receiver_sign_new(r->keys, io_wall(r->proc->loop),
+                          conf_span(r->proc->conf, CONF_dkim_bounce_domain), AUTH_SERVICE_EMAIL);
     receiver_sign_feed(s, notice);
     receiver_sign_end(s, head);
     receiver_sign_free(s);

@@ -16,32 +16,73 @@ static enum auth_dmarc_policy disposition(const struct receiver_auth *a)
     return a->rules->dmarc == DMARC_RULE_ENFORCE ? a->result->ruling.disposition : DMARC_NONE;
 }
 
+// RFC 9989 §7.1: SPF alone would refuse what a signature of the author vouches for,
+// and what was forwarded; so it waits for the verdict.
 static bool spf_refuses(const struct receiver_auth *a)
 {
-    const struct auth_spf_check *c = a->result->spf->decides;
-    return a->rules->spf == SPF_RULE_REJECT && c->result == AUTH_FAIL && !a->trusted &&
-           !a->result->arc_vouches;
+    return a->rules->spf == SPF_RULE_REJECT && a->result->spf->decides->result == AUTH_FAIL &&
+           a->result->dmarc->result != AUTH_PASS && !a->result->forwarded;
 }
 
-// RFC 7372 §3.2 and §3.3.
+// RFC 9989 §11.5: who shows several authors, or one to each reader, gets past DMARC.
+static bool from_refuses(const struct receiver_auth *a)
+{
+    static const enum from_rule least[AUTH_FROM_PROBLEMS] = {
+        [AUTH_FROM_REPEATED] = FROM_RULE_AMBIGUOUS,  [AUTH_FROM_SEVERAL] = FROM_RULE_AMBIGUOUS,
+        [AUTH_FROM_MALFORMED] = FROM_RULE_AMBIGUOUS, [AUTH_FROM_MISSING] = FROM_RULE_STRICT,
+        [AUTH_FROM_NO_DOMAIN] = FROM_RULE_STRICT,
+    };
+    enum auth_from_problem problem = a->result->dmarc->from.problem;
+    return problem != AUTH_FROM_OK && a->rules->from >= least[problem] && !a->trusted;
+}
+
+enum cause { CAUSE_NONE, CAUSE_DMARC, CAUSE_FROM, CAUSE_SPF };
+
+static enum cause cause(const struct receiver_auth *a)
+{
+    return disposition(a) == DMARC_REJECT ? CAUSE_DMARC
+           : from_refuses(a)              ? CAUSE_FROM
+           : spf_refuses(a)               ? CAUSE_SPF
+                                          : CAUSE_NONE;
+}
+
+static void put_dmarc_refusal(const struct receiver_auth *a, struct buf *b)
+{
+    buf_printf(b,
+               "neither SPF nor DKIM shows that this is from %s, whose DMARC policy is to "
+               "reject such mail",
+               a->result->dmarc->from.domain.text);
+}
+
+static void put_from_refusal(const struct receiver_auth *a, struct buf *b)
+{
+    buf_printf(b, "it must be clear who the author is: %s",
+               auth_from_text(a->result->dmarc->from.problem));
+}
+
+static void put_spf_refusal(const struct receiver_auth *a, struct buf *b)
+{
+    buf_printf(b, "%.*s may not send mail of %s, says its SPF record",
+               SPAN_FMT(buf_span(&a->client_text)), a->result->spf->decides->domain.text);
+}
+
 void receiver_auth_refusal(const struct receiver_auth *a, struct receiver_refusal *out)
 {
-    out->code = 0;
+    static const struct {
+        const char *status; // RFC 7372 §3.2 and §3.3
+        void (*put)(const struct receiver_auth *a, struct buf *b);
+    } rows[] = {
+        [CAUSE_DMARC] = {"5.7.26", put_dmarc_refusal},
+        [CAUSE_FROM] = {"5.7.1", put_from_refusal},
+        [CAUSE_SPF] = {"5.7.23", put_spf_refusal},
+    };
+    enum cause c = cause(a);
+    out->code = c == CAUSE_NONE ? 0 : 550;
     out->text = BUF(1024);
-    if (disposition(a) == DMARC_REJECT) {
-        out->code = 550;
-        out->status = "5.7.26";
-        buf_printf(&out->text,
-                   "neither SPF nor DKIM shows that this is from %s, whose DMARC policy is to "
-                   "reject such mail",
-                   a->result->dmarc->from.domain.text);
-    } else if (spf_refuses(a)) {
-        const struct auth_spf_check *c = a->result->spf->decides;
-        out->code = 550;
-        out->status = "5.7.23";
-        buf_printf(&out->text, "%.*s may not send mail of %s, says its SPF record",
-                   SPAN_FMT(buf_span(&a->client_text)), c->domain.text);
-    }
+    if (c == CAUSE_NONE)
+        return;
+    out->status = rows[c].status;
+    rows[c].put(a, &out->text);
 }
 
 void receiver_auth_put(const struct receiver_auth *a, struct buf *head)
@@ -49,6 +90,13 @@ void receiver_auth_put(const struct receiver_auth *a, struct buf *head)
     auth_message_put_results(a->machine, head, buf_span(&a->rules->id), false);
     if (disposition(a) == DMARC_QUARANTINE)
         buf_printf(head, "X-Geleit-Quarantine: DMARC policy of %s\r\n",
+                   a->result->dmarc->from.domain.text);
+}
+
+void receiver_auth_hold(const struct receiver_auth *a, struct buf *why)
+{
+    if (a->rules->hold && disposition(a) == DMARC_QUARANTINE)
+        buf_printf(why, "quarantined by the DMARC policy of %s",
                    a->result->dmarc->from.domain.text);
 }
 
@@ -89,7 +137,8 @@ static void fill_dmarc(const struct receiver_auth *a, struct store_evaluation *e
     e->disposition = span_str(auth_dmarc_policy_text(accepted ? disposition(a) : DMARC_REJECT));
     if (!accepted && disposition(a) != DMARC_REJECT) {
         e->override_reason = span_str(auth_dmarc_override_text(DMARC_OVERRIDE_LOCAL_POLICY));
-        e->comment = SPAN("refused for SPF");
+        e->comment =
+            cause(a) == CAUSE_FROM ? SPAN("refused for its From field") : SPAN("refused for SPF");
     } else if (r->override != DMARC_OVERRIDE_NONE) {
         e->override_reason = span_str(auth_dmarc_override_text(r->override));
         e->comment = span_str(r->comment);

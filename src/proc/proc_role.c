@@ -64,13 +64,10 @@ static bool from_master(void *arg, struct io_message *m)
         uint16_t kind;
         bool (*got)(struct proc *p, struct io_message *m);
     } kinds[] = {
-        {MSG_SECTION, proc_coming_got},
-        {MSG_KEYS, proc_coming_got},
-        {MSG_SIGNERS, proc_coming_got},
-        {MSG_LISTEN, proc_coming_got},
-        {MSG_LISTEN_RESET, proc_coming_got},
-        {MSG_PEER, got_peer},
-        {MSG_START, got_start},
+        {MSG_SECTION, proc_coming_got}, {MSG_KEYS, proc_coming_got},
+        {MSG_SIGNERS, proc_coming_got}, {MSG_ALIASES, proc_coming_got},
+        {MSG_LISTEN, proc_coming_got},  {MSG_LISTEN_RESET, proc_coming_got},
+        {MSG_PEER, got_peer},           {MSG_START, got_start},
         {MSG_DRAIN, got_drain},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)

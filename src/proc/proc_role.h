@@ -6,6 +6,7 @@
 #include "io_channel.h"
 #include "proc_message.h"
 #include "proc_peers.h"
+#include "smtp_server.h"
 
 struct proc;
 struct proc_peer {
@@ -37,6 +38,11 @@ struct proc_role {
     bool (*got)(struct proc_peer *peer, struct io_message *m);
 };
 
+struct proc_listener {
+    int fd; // bound
+    enum smtp_service service;
+};
+
 struct proc {
     const struct proc_role *role;
     unsigned index;
@@ -44,7 +50,9 @@ struct proc {
     struct conf *conf;
     struct span chain, key; // PEM; empty: no TLS. The place of a key handle
     struct span signers;    // DKIM keys as MSG_SIGNERS has them; the place of key handles
-    int *listeners;         // bound descriptors
+    struct span aliases;    // MSG_ALIASES
+    int aliases_fd;         // -1: none
+    struct proc_listener *listeners;
     size_t listener_count;
     struct proc_peer **peers;
     size_t peer_count;

@@ -51,8 +51,13 @@ static struct rc file_all(int fd, struct buf *b)
     }
 }
 
-// Reserved at once: no copies of a key are left behind by growing.
 struct rc proc_file_read(const char *path, struct buf *b, struct conf_fault *fault)
+{
+    return proc_file_read_most(path, FILE_MAX, b, fault);
+}
+
+struct rc proc_file_read_most(const char *path, size_t most, struct buf *b,
+                              struct conf_fault *fault)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat st;
@@ -60,9 +65,9 @@ struct rc proc_file_read(const char *path, struct buf *b, struct conf_fault *fau
         return complain(fault, "%s cannot be opened: %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return complain(fault, "%s is a folder, where a file is wanted", path);
-    if (st.st_size > FILE_MAX)
-        return complain(fault, "%s is larger than %d bytes; is it the right file?", path, FILE_MAX);
-    *b = BUF(FILE_MAX + 65536);
+    if (st.st_size < 0 || (size_t)st.st_size > most)
+        return complain(fault, "%s is larger than %zu bytes; is it the right file?", path, most);
+    *b = BUF(most + 65536);
     TRY(buf_reserve(b, (size_t)st.st_size + 8192));
     if (!rc_ok(file_all(fd, b)))
         return complain(fault, "%s cannot be read: %s", path, strerror(errno));
@@ -166,6 +171,17 @@ static int from_old(const struct proc_setup *old, struct span text)
     return -1;
 }
 
+static const struct {
+    enum conf_id listen;
+    enum smtp_service service;
+} services[] = {
+    {CONF_smtp_listen, SMTP_SERVICE_MX},
+    {CONF_submission_listen, SMTP_SERVICE_SUBMISSION},
+    {CONF_submissions_listen, SMTP_SERVICE_SUBMISSIONS},
+};
+static const uint16_t service_port[SMTP_SERVICES] = {
+    [SMTP_SERVICE_MX] = 25, [SMTP_SERVICE_SUBMISSION] = 587, [SMTP_SERVICE_SUBMISSIONS] = 465};
+
 static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
                           struct conf_fault *fault)
 {
@@ -173,8 +189,8 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
     b->fd = from_old(old, b->text);
     if (b->fd >= 0)
         return RC(OK);
-    if (!io_endpoint_parse(&at, b->text, 25))
-        return complain(fault, "smtp.listen: \"%.*s\" is no address", SPAN_FMT(b->text));
+    if (!io_endpoint_parse(&at, b->text, service_port[b->service]))
+        return complain(fault, "\"%.*s\" is no address to listen on", SPAN_FMT(b->text));
     errno = 0;
     struct rc rc = io_bind(&b->fd, &at);
     if (rc_ok(rc))
@@ -192,17 +208,25 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
                                           : "");
 }
 
-static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
-                          struct conf_fault *fault)
+static struct rc bind_list(struct proc_setup *s, enum conf_id list, enum smtp_service service,
+                           const struct proc_setup *old, struct conf_fault *fault)
 {
-    size_t count = conf_count(s->conf, CONF_smtp_listen);
-    s->bound = mem_new((count + 1) * sizeof *s->bound);
+    size_t count = conf_count(s->conf, list);
+    s->bound = mem_resize(s->bound, (s->bound_count + count + 1) * sizeof *s->bound);
     for (size_t i = 0; i < count; i++) {
         struct proc_bound *next = &s->bound[s->bound_count];
-        next->text = conf_item(s->conf, CONF_smtp_listen, i);
+        *next = (struct proc_bound){.text = conf_item(s->conf, list, i), .service = service};
         TRY(bind_one(next, old, fault));
         s->bound_count += next->fd >= 0;
     }
+    return RC(OK);
+}
+
+static struct rc bind_all(struct proc_setup *s, const struct proc_setup *old,
+                          struct conf_fault *fault)
+{
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        TRY(bind_list(s, services[i].listen, services[i].service, old, fault));
     return RC(OK);
 }
 
@@ -265,7 +289,11 @@ struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
     CLEANUP(key_free) struct buf signers = BUF(0);
     TRY(check_user(c, fault));
     TRY(proc_signers_load(c, false, &signers, fault));
-    return load_keys(c, &chain, &key, fault);
+    TRY(load_keys(c, &chain, &key, fault));
+    struct proc_aliases aliases;
+    struct rc rc = proc_aliases_load(c, false, &aliases, fault);
+    proc_aliases_free(&aliases);
+    return rc;
 }
 
 static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
@@ -278,6 +306,7 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
         TRY(make_store(s->conf, fault));
     s->keys_stamp = proc_keys_stamp(s->conf); // behind the store, whose folder may hold the keys
     TRY(proc_signers_load(s->conf, true, &s->signers, fault));
+    TRY(proc_aliases_load(s->conf, true, &s->aliases, fault));
     TRY(bind_all(s, old, fault));
     return proc_door_bind(s, old, fault);
 }
@@ -286,6 +315,7 @@ struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf 
                          const struct proc_setup *old, struct conf_fault *fault)
 {
     struct proc_setup *s = mem_new(sizeof *s);
+    s->aliases.fd = -1;
     *out = NULL;
     struct rc rc = fill(s, mc, old, fault);
     if (rc_ok(rc))
@@ -307,6 +337,7 @@ void proc_setup_free(struct proc_setup *s)
     buf_free(&s->door_path);
     key_free(&s->key);
     key_free(&s->signers);
+    proc_aliases_free(&s->aliases);
     buf_free(&s->chain);
     conf_free(s->conf);
     free(s);

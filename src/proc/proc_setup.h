@@ -1,17 +1,21 @@
 // What a configuration means for the master: itself, the certificate's texts, the
 // bound sockets. Made whole or not at all, so that a reload can change its mind.
 #pragma once
+#include "proc_aliases.h"
 #include "proc_peers.h"
 #include "proc_serve.h"
+#include "smtp_server.h"
 
 struct proc_bound {
-    struct span text; // as written in smtp.listen
+    struct span text; // as written in the option
     int fd;
+    enum smtp_service service;
 };
 struct proc_setup {
     struct conf *conf;
     struct buf chain, key;
     struct buf signers; // payload of MSG_SIGNERS
+    struct proc_aliases aliases;
     int64_t keys_stamp; // of the folder they are from, before it was read
     struct proc_bound *bound;
     size_t bound_count;
@@ -29,3 +33,5 @@ void proc_setup_free(struct proc_setup *s);                                 // N
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind); // instances of a role
 // A whole file, in memory that was reserved at once (it may be a key).
 struct rc proc_file_read(const char *path, struct buf *b, struct conf_fault *fault);
+struct rc proc_file_read_most(const char *path, size_t most, struct buf *b,
+                              struct conf_fault *fault);

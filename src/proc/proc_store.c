@@ -205,6 +205,23 @@ static struct rc load_fd(struct store_role *r, struct proc_peer *peer, uint32_t 
     return rc_retry(rc) ? rc : RC(CORRUPT);
 }
 
+// What is due, and nothing that an outcome has put off while the queue was told
+// its old time: then it is told the present one.
+static struct rc load_due(struct store_role *r, uint64_t id, struct span domain, struct arena *a,
+                          struct store_envelope *e)
+{
+    struct store_due next;
+    if (!r->store)
+        return RC(UNAVAILABLE);
+    struct rc rc = store_load(r->store, id, domain, io_wall(r->proc->loop), a, e);
+    if (rc.code != RC_NOT_FOUND || domain.len == 0)
+        return rc;
+    proc_group_flush(r); // who hears of a time hears of one that lasts
+    if (rc_ok(store_next(r->store, id, domain, &next)))
+        proc_due_tell(r, &next);
+    return rc;
+}
+
 static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_message *m)
 {
     CLEANUP(arena_free) struct arena a = ARENA(LOAD_CEILING);
@@ -216,7 +233,7 @@ static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_mes
     int fd = -1;
     if (!rd_end(&rd))
         return false;
-    struct rc rc = r->store ? store_load(r->store, id, domain, &a, &e) : RC(UNAVAILABLE);
+    struct rc rc = load_due(r, id, domain, &a, &e);
     if (rc_ok(rc)) {
         wr_u8(&b, RC_OK);
         proc_envelope_pack(&b, &e);
@@ -234,13 +251,12 @@ static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_mes
     return true;
 }
 
-// No wait is longer than the longest retry and its spread: what is due later was
-// given its time before the clock was set back.
+// No wait is longer than the longest retry: what is due later was given its time
+// before the clock was set back.
 static void pull_in(struct store_role *r)
 {
     struct wall now = io_wall(r->proc->loop);
-    struct wall latest = {now.us + conf_int(r->proc->conf, CONF_queue_retry_longest) / 4 * 5 +
-                          SECONDS(60)};
+    struct wall latest = {now.us + conf_int(r->proc->conf, CONF_queue_retry_longest) + SECONDS(60)};
     uint64_t count = 0;
     if (r->store && rc_ok(store_pull_in(r->store, latest, now, &count)) && count)
         LOG(LOG_WARN, "clock-was-set-back", LOG_I("recipients-due-now", count));

@@ -68,6 +68,7 @@ void proc_group_fresh(struct store_role *r, const struct store_envelope *e);
 void proc_group_touched(struct store_role *r, uint64_t message, struct span domain);
 void proc_group_seal(struct store_role *r, uint32_t segment);
 void proc_group_bound(struct store_role *r); // flushes a group that is large enough
+void proc_due_tell(struct store_role *r, const struct store_due *d); // the queue
 void proc_group_peer_died(struct store_role *r, const struct proc_peer *peer);
 
 // proc_store_take.c

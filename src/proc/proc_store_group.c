@@ -84,7 +84,7 @@ static void due_send(struct store_role *r, struct span payload)
         proc_send(queue, MSG_DUE, 0, payload, -1);
 }
 
-static void due_tell(struct store_role *r, const struct store_due *d)
+void proc_due_tell(struct store_role *r, const struct store_due *d)
 {
     CLEANUP(buf_free) struct buf b = BUF(1024);
     due_pack(&b, d);
@@ -155,7 +155,7 @@ static void touched_send(struct store_role *r)
         uint64_t message = rd_u64(&rd);
         struct span domain = rd_span(&rd);
         if (rc_ok(store_next(r->store, message, domain, &d)))
-            due_tell(r, &d);
+            proc_due_tell(r, &d);
     }
 }
 
@@ -208,7 +208,7 @@ static void fill_one(void *arg, const struct store_due *d)
     struct filling *f = arg;
     f->count++;
     f->last = d->due;
-    due_tell(f->role, d);
+    proc_due_tell(f->role, d);
 }
 
 // Only here, behind the sync: what is gathered but not durable must not be sent.

@@ -18,13 +18,15 @@ static struct rc commit(struct store_role *r, struct proc_peer *peer, struct sto
     const struct held *h = proc_held_find(r, e->body.segment);
     if (!r->store || !h || h->writer != peer)
         return RC(UNAVAILABLE);
+    struct wall now = io_wall(r->proc->loop); // one for all, so that they stay together
     for (size_t i = 0; i < e->count; i++) {
-        e->recipients[i].due = io_wall(r->proc->loop);
+        e->recipients[i].due = now;
         e->recipients[i].attempts = 0;
     }
     struct rc rc = store_put(r->store, e, replaced, count);
     if (rc_ok(rc)) {
-        proc_group_fresh(r, e);
+        if (e->hold.len == 0)
+            proc_group_fresh(r, e);
         if (h->own_file)
             proc_group_seal(r, h->id);
     }
@@ -71,15 +73,20 @@ bool proc_group_commit(struct store_role *r, struct proc_peer *peer, struct io_m
     return true;
 }
 
+// What the recipients of one attempt share, so that they stay together.
+struct shared {
+    struct wall now;
+    uint64_t random;
+};
+
 // Delivered is delivered; of the rest time and sender decide.
-static void decide(struct store_role *r, const struct store_facts *f, uint64_t random,
+static void decide(struct store_role *r, const struct store_facts *f, const struct shared *all,
                    struct store_outcome *o)
 {
     if (o->result == STORE_DELIVERED)
         return;
     if (o->result == STORE_DEFERRED) {
-        o->due =
-            queue_backoff(&r->retry, f->received, io_wall(r->proc->loop), f->attempts + 1, random);
+        o->due = queue_backoff(&r->retry, f->received, all->now, f->attempts + 1, all->random);
         if (o->due.us != WALL_NEVER.us)
             return;
         if (o->status.len == 0)
@@ -89,7 +96,8 @@ static void decide(struct store_role *r, const struct store_facts *f, uint64_t r
     o->result = f->null_sender || !told ? STORE_DROPPED : STORE_FAILED;
 }
 
-static struct rc outcome(struct store_role *r, struct store_outcome *o, uint64_t random, bool *news)
+static struct rc outcome(struct store_role *r, struct store_outcome *o, const struct shared *all,
+                         bool *news)
 {
     struct store_facts f;
     struct rc rc = store_find(r->store, o->recipient, &f);
@@ -97,7 +105,7 @@ static struct rc outcome(struct store_role *r, struct store_outcome *o, uint64_t
         return RC(OK); // told before
     TRY(rc);
     *news = true;
-    decide(r, &f, random, o);
+    decide(r, &f, all, o);
     o->status = span_first(o->status, STATUS_MAX);
     o->reason = span_first(o->reason, TEXT_MAX);
     o->remote = span_first(o->remote, TEXT_MAX);
@@ -118,10 +126,10 @@ static struct rc outcomes(struct store_role *r, struct rd *rd, size_t count, boo
 {
     struct store_outcome o;
     *news = count == 0;
-    uint64_t random = io_random(); // one for all, so that they stay together
+    const struct shared all = {io_wall(r->proc->loop), io_random()};
     for (size_t i = 0; i < count; i++)
         if (proc_outcome_unpack(rd, &o))
-            TRY(outcome(r, &o, random, news));
+            TRY(outcome(r, &o, &all, news));
     return RC(OK);
 }
 

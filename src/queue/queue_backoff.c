@@ -14,15 +14,20 @@ static int64_t interval(const struct queue_retry *r, unsigned attempts)
     return us < r->longest_us ? us : r->longest_us;
 }
 
+// The longest wait is a ceiling, and at it messages must not gather either.
+static int64_t spread(const struct queue_retry *r, int64_t wait, uint64_t random)
+{
+    int64_t more = wait / 4 > 0 ? (int64_t)(random % (uint64_t)(wait / 4 + 1)) : 0;
+    int64_t room = r->longest_us - wait;
+    return more <= room ? wait + more : r->longest_us - (more - room);
+}
+
 struct wall queue_backoff(const struct queue_retry *r, struct wall received, struct wall now,
                           unsigned attempts, uint64_t random)
 {
     int64_t end = sum(received.us, r->lifetime_us);
     if (now.us >= end)
         return WALL_NEVER;
-    int64_t wait = interval(r, attempts);
-    if (wait / 4 > 0)
-        wait = sum(wait, (int64_t)(random % (uint64_t)(wait / 4 + 1)));
-    int64_t next = sum(now.us, wait);
+    int64_t next = sum(now.us, spread(r, interval(r, attempts), random));
     return (struct wall){next < end ? next : end};
 }

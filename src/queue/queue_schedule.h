@@ -58,7 +58,7 @@ struct queue_retry {
     int64_t lifetime_us;          // since the message was received
 };
 // When to try again after `attempts` failures, with up to a quarter of spread
-// by `random`; the last time at the end of its lifetime. WALL_NEVER: that is over,
-// give up.
+// by `random`: upwards, but what would be above the longest is as much below it. The
+// last time is at the end of its lifetime. WALL_NEVER: that is over, give up.
 struct wall queue_backoff(const struct queue_retry *r, struct wall received, struct wall now,
                           unsigned attempts, uint64_t random);

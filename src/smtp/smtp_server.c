@@ -405,3 +405,8 @@ bool smtp_server_tls(const struct smtp_server *s)
 {
     return s->tls;
 }
+
+bool smtp_server_authenticated(const struct smtp_server *s)
+{
+    return s->authenticated;
+}

@@ -78,3 +78,9 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r)
     struct smtp_reply said = take[s->question](s, *r);
     smtp_server_say(s, &said);
 }
+
+bool smtp_server_challenge(struct smtp_server *s, struct span bytes)
+{
+    (void)bytes;
+    panic("a challenge to nobody (state %d)", (int)s->state);
+}

@@ -29,7 +29,8 @@ struct smtp_server {
     struct mono begun, since, now;
     bool ticked, stale; // see smtp_server_touch()
     bool tls, esmtp, draining, sent, abort_due;
-    bool open; // MAIL was accepted
+    bool open;          // MAIL was accepted
+    bool authenticated; // AUTH was
     unsigned errors, idle_commands, messages, refused_recipients;
 
     struct buf out;

@@ -21,16 +21,18 @@ enum { // RFC 3461 §4.1
 enum store_state {
     STATE_PENDING,
     STATE_FAILED, // a bounce is owed
-    STATE_HELD,   // by the operator: not due until it is released
+    STATE_HELD,   // by the operator, or a rule of his: not due until it is released
     STORE_STATES
 };
 struct store_recipient {
-    uint64_t id;            // by the store
-    enum store_state state; // as store_show tells it
-    struct span address;    // local@domain
-    struct span domain;     // A-labels, lower case; what deliveries are grouped by
-    struct span orcpt;      // DSN, may be empty
-    uint8_t notify;         // STORE_NOTIFY bits; 0: default (tell of failure)
+    uint64_t id;             // by the store
+    enum store_state state;  // as store_show tells it
+    struct span address;     // local@domain
+    struct span domain;      // A-labels, lower case; what deliveries are grouped by
+    struct span return_path; // instead of the message's sender (SRS of what an alias sends on, or
+                             // its owner); empty: the sender. A delivery takes those of one path
+    struct span orcpt;       // DSN, may be empty
+    uint8_t notify;          // STORE_NOTIFY bits; 0: default (tell of failure)
     unsigned attempts;
     struct wall due;
     // of the last attempt, for DSN and people; empty at first
@@ -51,6 +53,8 @@ struct store_envelope {
     struct span wrapped_key; // of an encrypted body; empty: none
     size_t count;
     struct store_recipient *recipients;
+    // Why it is to be held from the start; empty: it is not. For store_put only.
+    struct span hold;
 };
 
 struct store;
@@ -101,12 +105,13 @@ struct rc store_outcome(struct store *s, const struct store_outcome *o);
 struct rc store_sync(struct store *s);
 size_t store_gathered(const struct store *s); // changes since the last sync
 
-// The message with those of its recipients that are pending in `domain`, or
-// with its failed ones if `domain` is empty: at most STORE_LOAD_MAX of them,
-// soonest due first. NOT_FOUND: none (any more). FULL: the arena's ceiling.
+// The message with those of its recipients that are pending in `domain` and due
+// at `now`, or with its failed ones if `domain` is empty: at most STORE_LOAD_MAX
+// of them, soonest due first. NOT_FOUND: none (any more, or not yet: store_next()
+// tells). FULL: the arena's ceiling.
 enum { STORE_LOAD_MAX = 1000, STORE_DUE_MAX = 1 << 20 };
-struct rc store_load(struct store *s, uint64_t id, struct span domain, struct arena *a,
-                     struct store_envelope *out);
+struct rc store_load(struct store *s, uint64_t id, struct span domain, struct wall now,
+                     struct arena *a, struct store_envelope *out);
 
 // What is due, oldest first, one row for each (message, domain) pair; owed
 // bounces have an empty domain and are always due (`due` is 0). At most `limit`

@@ -87,8 +87,8 @@ static struct store_recipient *one_more(struct gathering *g)
     return &g->at[g->count++];
 }
 
-static struct rc gather(struct store *s, uint64_t id, struct span domain, struct arena *a,
-                        struct gathering *g)
+static struct rc gather(struct store *s, uint64_t id, struct span domain, struct wall now,
+                        struct arena *a, struct gathering *g)
 {
     struct store_row r = store_row_begin(&s->sql, domain.len ? SQL_LOAD_PENDING : SQL_LOAD_FAILED);
     store_row_int(&r, store_first(id));
@@ -98,6 +98,8 @@ static struct rc gather(struct store *s, uint64_t id, struct span domain, struct
     else
         r.bound++;
     store_row_int(&r, STORE_LOAD_MAX);
+    if (domain.len)
+        store_row_int(&r, now.us);
     bool full = false;
     while (!full && store_row_next(&r))
         full = !store_read_recipient(&r, a, one_more(g));
@@ -105,13 +107,13 @@ static struct rc gather(struct store *s, uint64_t id, struct span domain, struct
     return full ? RC(FULL) : RC(OK);
 }
 
-struct rc store_load(struct store *s, uint64_t id, struct span domain, struct arena *a,
-                     struct store_envelope *out)
+struct rc store_load(struct store *s, uint64_t id, struct span domain, struct wall now,
+                     struct arena *a, struct store_envelope *out)
 {
     CLEANUP(gathering_free) struct gathering g = {0};
     if (id >= s->next_message)
         return RC(NOT_FOUND);
-    TRY(gather(s, id, domain, a, &g));
+    TRY(gather(s, id, domain, now, a, &g));
     if (!g.count)
         return RC(NOT_FOUND);
     TRY(store_read_message(s, id, a, out));

@@ -39,16 +39,18 @@ static struct rc put_message(struct store *s, const struct store_envelope *e)
     return store_row_run(&r);
 }
 
-static struct rc put_recipient(struct store *s, const struct store_recipient *who)
+static struct rc put_recipient(struct store *s, const struct store_recipient *who, struct span hold)
 {
     struct store_row r = store_row_begin(&s->sql, SQL_PUT_RECIPIENT);
     store_row_int(&r, (int64_t)who->id);
-    store_row_int(&r, who->due.us);
+    store_row_int(&r, hold.len ? STATE_HELD : STATE_PENDING);
+    store_row_int(&r, hold.len ? WALL_NEVER.us : who->due.us);
     store_row_int(&r, who->attempts);
     store_row_int(&r, who->notify);
     store_row_text(&r, who->domain);
     store_row_text(&r, who->address);
     store_row_text(&r, who->orcpt);
+    store_row_text(&r, hold);
     return store_row_run(&r);
 }
 
@@ -164,7 +166,7 @@ static struct rc put_all(struct store *s, struct store_envelope *e, const uint64
     TRY(put_message(s, e));
     for (size_t i = 0; i < e->count; i++) {
         e->recipients[i].id = (uint64_t)store_first(e->id) + i;
-        TRY(put_recipient(s, &e->recipients[i]));
+        TRY(put_recipient(s, &e->recipients[i], e->hold));
     }
     store_body_claim(&s->body, &e->body);
     s->gathered_count++;

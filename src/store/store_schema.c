@@ -38,7 +38,8 @@ static const char *const texts[SQL_STATEMENTS] = {
                         " head, segment, offset, length, digest, cipher, wrapped_key)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [SQL_PUT_RECIPIENT] = "INSERT INTO recipient (id, variant, state, due, attempts, notify,"
-                          " domain, address, orcpt) VALUES (?1, 0, 0, ?2, ?3, ?4, ?5, ?6, ?7)",
+                          " domain, address, orcpt, reason)"
+                          " VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     [SQL_HAS_RECIPIENT] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 LIMIT 1",
     [SQL_GET_RANGE] = "SELECT segment, length FROM message WHERE id = ?1",
     [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
@@ -50,7 +51,7 @@ static const char *const texts[SQL_STATEMENTS] = {
                  " WHERE id = ?7 AND state IN (0, 2)",
     [SQL_LOAD_MESSAGE] = "SELECT received, sender, client, flags, envid, ret, head, segment,"
                          " offset, length, digest, cipher, wrapped_key FROM message WHERE id = ?1",
-    [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 ORDER BY due, id LIMIT ?4",
+    [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 AND due <= ?5 ORDER BY due, id LIMIT ?4",
     [SQL_LOAD_FAILED] = RECIPIENT "1 LIMIT ?4",
     [SQL_DUE] = "SELECT r.id, r.state, r.due, r.domain, m.length FROM recipient AS r"
                 " INDEXED BY recipient_due CROSS JOIN message AS m ON m.id = r.id >> 20"

@@ -132,7 +132,9 @@ static void listed_mx(struct trust_planner *p, const struct dns_answer *a)
 {
     struct mx list[DNS_RECORDS_MAX];
     size_t n = sort_out(p, a, list);
-    if (a->count == 0) {
+    // A null MX stands alone (RFC 7505 §3): beside what cannot be read it is a mistake,
+    // and who made it may well take mail.
+    if (n == 0 && (a->count == 0 || a->unread)) {
         planner_verdict(p, TRUST_DEFER, "4.4.4",
                         "no MX record of the domain could be read (RFC 5321 section 5.1)",
                         SPAN(""));

@@ -33,7 +33,9 @@ enum event {
     BROKEN = 32,
     HANDSHAKE = 64,
     SECURED = 128,
-    ANY_EVENT = 255
+    REJECTED = 256, // refused with 5xx
+    SHUT = 512,     // with 521
+    ANY_EVENT = 1023
 };
 enum proof { ENOUGH = 1, TESTED = 2, LACKING = 4, ANY_PROOF = 7 }; // TESTED: but testing failed
 enum when {
@@ -57,7 +59,16 @@ static const struct row {
     {ANY_CLASS, LOST, ANY_PROOF, ALWAYS, TRUST_GO_NEXT, TRUST_RESULT_OK, false, "4.4.1",
      "The server could not be reached or did not answer (RFC 5321 section 5.1)."},
     {ANY_CLASS, REFUSED, ANY_PROOF, ALWAYS, TRUST_GO_NEXT, TRUST_RESULT_OK, false, "4.3.2",
-     "The server refused the session (RFC 5321 section 3.1)."},
+     "The server refused the session for now (RFC 5321 section 3.1)."},
+    // What is said before TLS anybody on the path can say: it ends nothing that calls for TLS.
+    {ANY_CLASS, SHUT, ANY_PROOF, WITH_REQUIRETLS, TRUST_GO_NEXT, TRUST_RESULT_OK, false, "4.3.2",
+     "The server says that it takes no mail, without proving who it is (RFC 7504 section 3)."},
+    {CLEAR | MAY, SHUT, ANY_PROOF, ALWAYS, TRUST_GO_NEXT, TRUST_RESULT_OK, true, "5.3.2",
+     "The host takes no mail under any circumstances (RFC 7504 section 3)."},
+    {ANY_CLASS, SHUT, ANY_PROOF, ALWAYS, TRUST_GO_NEXT, TRUST_RESULT_OK, false, "4.3.2",
+     "The server says that it takes no mail, without proving who it is (RFC 7504 section 3)."},
+    {ANY_CLASS, REJECTED, ANY_PROOF, ALWAYS, TRUST_GO_NEXT, TRUST_RESULT_OK, false, "4.3.2",
+     "The server rejected the session, which says nothing of the message (RFC 5321 section 3.1)."},
     {NEVER, ANY_EVENT, ANY_PROOF, ALWAYS, TRUST_GO_NEXT, TRUST_RESULT_OK, false, "4.7.5",
      "This host must not be used now (RFC 7672 section 2.2, RFC 8461 section 5)."},
 
@@ -127,7 +138,7 @@ static enum event event_of(const struct trust_seen *s)
 {
     switch (s->stage) {
     case TRUST_AT_REFUSAL:
-        return REFUSED;
+        return s->reply == 521 ? SHUT : s->reply >= 500 ? REJECTED : REFUSED;
     case TRUST_AT_CAPABLE:
         return s->starttls ? OFFERED : NOT_OFFERED;
     case TRUST_AT_NO_TLS:

@@ -17,7 +17,7 @@ const char *trust_verified_text(enum trust_verified v); // "none", "pkix", "dane
 // How far a connection came, and what was seen there.
 enum trust_stage {
     TRUST_AT_CONNECT,   // `ok` false: not connected, or lost before EHLO was answered
-    TRUST_AT_REFUSAL,   // greeting or EHLO answered 4xx or 5xx (`ok` is false)
+    TRUST_AT_REFUSAL,   // greeting or EHLO answered 4xx or 5xx: `reply` (`ok` is false)
     TRUST_AT_CAPABLE,   // EHLO answered in the clear: `starttls`
     TRUST_AT_NO_TLS,    // STARTTLS was offered and then refused
     TRUST_AT_HANDSHAKE, // handshake over: `ok`, and if so `verified`, `failure`
@@ -27,6 +27,7 @@ enum trust_stage {
 struct trust_seen {
     enum trust_stage stage;
     bool ok, starttls, requiretls;
+    unsigned reply;                 // the code of a refusal; 0: as any 4xx
     enum trust_verified verified;   // what the certificate proved of what the host calls for
     enum trust_result_type failure; // why it did not, or why the handshake failed
     struct span detail;             // for people
@@ -49,7 +50,7 @@ struct trust_ruling {
     // ended before STARTTLS could be seen, and a retry in the clear, whose
     // handshake was counted before, are not counted at all.
     enum trust_result_type result;
-    bool permanent;     // no try later can change it (REQUIRETLS not offered)
+    bool permanent;     // no try later can change it (REQUIRETLS not offered, 521)
     const char *status; // enhanced code of the failure; NULL: none
     const char *rule;   // one sentence, with the RFC section
 };

@@ -171,7 +171,7 @@ static void look(struct store *s, uint64_t id, struct span domain)
     uint64_t key;
     char room[BODY_MAX];
     int fd;
-    assert_int_equal(store_load(s, id, domain, &a, &e).code, RC_OK);
+    assert_int_equal(store_load(s, id, domain, WALL_NEVER, &a, &e).code, RC_OK);
     assert_int_equal(e.count, 1);
     assert_true(span_number(span_first(e.sender, span_index(e.sender, '@')), KEYS - 1, &key));
     assert_int_equal(store_segment_open(s, e.body.segment, &fd).code, RC_OK);

@@ -61,7 +61,7 @@ CERTS = {
     'realname': (True, True, 'real', True, True),
     'lost': (True, True, '=', True, True),  # and then the connection is lost, inside TLS
 }
-PLAIN = ['refused', 'greeting', 'missing', 'declined', 'handshake']
+PLAIN = ['refused', 'greeting', 'rejected', 'shut', 'missing', 'declined', 'handshake']
 
 # MTA-STS: what is in force (None, 'none', 'testing', 'enforce'), which hosts its policy lists,
 # what `explain` may call the state, and whether "nothing in force" is known for certain.
@@ -410,8 +410,11 @@ def connection(h, kind):
     """The ways one connection may go: (steps, delivered, for good, statuses, why)."""
     server, *flags = kind.split('.')
     now = [(('next',), False, False, (), '5321 §5.1: the next address or host')]
-    if server in ('refused', 'greeting'):
+    if server in ('refused', 'greeting', 'rejected'):
         return now
+    if server == 'shut':  # never mail, 7504 §3; but where TLS is a must, its word in the clear is none
+        return now if h.tls == 'must' else [
+            (('next',), False, True, ('5.3.2',), '7504 §3: the host never accepts mail')]
     if h.tls == 'never':
         return [(('clear',), True, False, (), 'local policy')]
     short = h.requiretls

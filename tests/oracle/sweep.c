@@ -13,13 +13,16 @@
 // How a server behaves; oracle.py has the same table.
 struct server {
     const char *token;
-    bool refuses, greets_4xx, no_starttls, declines, breaks, leaves; // leaves: inside TLS
+    bool refuses, no_starttls, declines, breaks, leaves; // leaves: inside TLS
     bool trusted, dates, own_name, key, issuer;
-    enum who name; // where it is not its own
+    enum who name;     // where it is not its own
+    unsigned greeting; // where it is not 220
 };
 static const struct server servers[] = {
     {"refused", .refuses = true},
-    {"greeting", .greets_4xx = true},
+    {"greeting", .greeting = 421},
+    {"rejected", .greeting = 554},
+    {"shut", .greeting = 521},
     {"missing", .no_starttls = true},
     {"declined", .declines = true},
     {"handshake", .breaks = true},
@@ -34,7 +37,7 @@ static const struct server servers[] = {
     {"lost", .leaves = true, .trusted = true, .dates = true, .own_name = true, .key = true,
      .issuer = true},
 };
-enum { SERVERS = sizeof servers / sizeof servers[0], CERTS_FROM = 5, CEILING = 8 };
+enum { SERVERS = sizeof servers / sizeof servers[0], CERTS_FROM = 7, CEILING = 8 };
 
 struct meeting { // a server as it meets one plan
     const struct server *server;
@@ -136,9 +139,10 @@ static const char *meet(struct trust_walk *w, const struct trust_try *t, const s
     };
     struct trust_seen seen = {.stage = TRUST_AT_CAPABLE, .ok = true};
     seen.starttls = !m->server->no_starttls;
-    if (m->server->refuses || m->server->greets_4xx) {
+    if (m->server->refuses || m->server->greeting) {
         seen =
-            (struct trust_seen){.stage = m->server->refuses ? TRUST_AT_CONNECT : TRUST_AT_REFUSAL};
+            (struct trust_seen){.stage = m->server->refuses ? TRUST_AT_CONNECT : TRUST_AT_REFUSAL,
+                                .reply = m->server->greeting};
         return words[trust_walk_seen(w, &seen).verdict];
     }
     enum trust_verdict v = trust_walk_seen(w, &seen).verdict;

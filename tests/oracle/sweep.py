@@ -28,7 +28,7 @@ M_MORE = ('nxdomain', 'unread', 'self-equal', 'self-backup', 'aliased', 'aliased
 A_MORE = ('cname-insecure', 'cname-bogus', 'cname-timeout', 'bogus', 'timeout', 'nodata',
           'nxdomain', 'aaaa-bogus', 'aaaa-timeout')
 FEW_M = ('secure', 'insecure', 'nodata')
-FIRSTS = ('refused', 'greeting', 'missing', 'declined', 'handshake', 'untrusted', 'lost')
+FIRSTS = ('refused', 'greeting', 'shut', 'missing', 'declined', 'handshake', 'untrusted', 'lost')
 FEW_S = ('absent', 'enforce', 'mismatch')
 
 # Where an RRset may lie: (address state, at the host's name, at the expanded name).
@@ -78,7 +78,7 @@ def groups():
             ('none', 'both', 'unusable', 'bogus'), ('secure', 'insecure', 'timeout', 'nxdomain'),
             ('secure', 'insecure'), FEW_S + ('partial',)):
         yield group(m, s, f'two hosts, tlsa={t} addr={a}', [(a, t, 'none')],
-                    ('good', 'missing', 'refused', 'handshake', 'untrusted', 'lost'))
+                    ('good', 'missing', 'refused', 'shut', 'handshake', 'untrusted', 'lost'))
     for t, m, s in itertools.product(('none', 'both', 'unusable'), FEW_M, FEW_S):
         yield group(m, s, f'two addresses, tlsa={t}', [('secure', t, 'none')], firsts=FIRSTS)
     for t, m, s in itertools.product(('none', 'both'), ('secure', 'insecure'),

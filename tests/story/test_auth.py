@@ -1,6 +1,7 @@
 """Who sent it: what comes in from strangers is evaluated, and what goes out for
 our own is signed. The verdict is reached on the message as it came."""
 import itertools
+import json
 import os
 import re
 import smtplib
@@ -180,6 +181,64 @@ def test_no_answer_is_no_reason_to_refuse(lab, program):
         print(late.log_end())
 
 
+# Answers every question as the lab's resolver does, DELAY later; says what was asked, and when.
+SLOW_DNS = r"""
+import socket, sys, threading, time
+here, there, delay = socket.socket(type=socket.SOCK_DGRAM), (sys.argv[2], 53), float(sys.argv[3])
+here.bind((sys.argv[1], 5300))
+def name(q):
+    at, labels = 12, []
+    while q[at]:
+        labels.append(q[at + 1:at + 1 + q[at]].decode("ascii", "replace"))
+        at += 1 + q[at]
+    return ".".join(labels) or ".", int.from_bytes(q[at + 1:at + 3], "big")
+def relay(q, who):
+    time.sleep(delay)
+    with socket.socket(type=socket.SOCK_DGRAM) as s:
+        s.settimeout(5)
+        s.sendto(q, there)
+        here.sendto(s.recv(65535), who)
+while True:
+    q, who = here.recvfrom(4096)
+    print(time.monotonic(), *name(q), flush=True)
+    threading.Thread(target=relay, args=(q, who), daemon=True).start()
+"""
+DELAY = 0.2
+
+
+@pytest.fixture
+def slow_dns(lab, tmp_path):
+    path = tmp_path / "asked"
+    with open(path, "wb") as f:
+        p = lab.popen([lab_.PYTHON, "-c", SLOW_DNS, "127.0.0.54", world.RESOLVER, str(DELAY)], stdout=f)
+    yield lambda: [(float(t), n, int(k)) for t, n, k in map(str.split, path.read_text().splitlines())]
+    p.kill()
+    p.wait(5)
+
+
+def test_questions_are_asked_together(lab, program, slow_dns):
+    """What a message waits for is the longest way, not the number of questions."""
+    if lab.run([lab_.PYTHON, "-c", f"import socket; socket.create_connection(('{world.RESOLVER}', 53), 2)"]).returncode:
+        pytest.skip("no unbound to forward to")
+    conf = {"dns.forward": ["127.0.0.54@5300"], "dns.timeout": "20s", "auth.timeout": "20s"}
+    with lab_.Geleit(lab, program, "auth-slow-dns", options=options(**conf)) as s:
+        give(s, letter("slow-warm", "auth-watch.example"), sender="x@auth-watch.example")  # the keys of the zones above are known now
+        before = len(slow_dns())
+        began = time.monotonic()
+        give(s, ed25519_signed(lab, signed(lab, letter("slow"))))
+        took = time.monotonic() - began
+        row = evaluation(s, GOOD)
+        assert [d["result"] for d in row["dkim"]] == ["pass", "pass"] and row["spf"] == row["dmarc"] == "pass"
+        asked = {n: t for t, n, _ in slow_dns()[before:] if n.endswith(GOOD)}
+        late = ["r1._domainkey." + GOOD, "e1._domainkey." + GOOD, "_dmarc." + GOOD]
+        assert set(late) <= set(asked) and GOOD in asked
+        assert max(asked[n] for n in late) - min(asked[n] for n in late) < DELAY / 2
+        every = len([n for _, n, _ in slow_dns()[before:] if n.endswith(GOOD)])
+        print(f"{every} questions of {DELAY} s each took {took:.2f} s")
+        assert took < every * DELAY * 0.7
+        print(s.log_end())
+
+
 def test_a_null_sender_is_judged_by_its_helo(lab, server):
     give(server, letter("null-sender", "auth-bare.example"), sender="")
     said = results(arrived(lab, "null-sender"))
@@ -243,6 +302,126 @@ def test_spf_alone_refuses_where_wanted(lab, program):
         assert code == 550 and said.startswith("5.7.23 ") and OTHER_CLIENT in said and "auth-watch.example" in said
         row = evaluation(s, "auth-watch.example")
         assert (row["disposition"], row["override"], row["accepted"]) == ("reject", "local_policy", 0)
+
+
+def test_spf_alone_does_not_refuse_what_dmarc_passes(lab, program):
+    with lab_.Geleit(lab, program, "auth-spared", options=options(**{"auth.spf": "reject"})) as s:
+        give(s, signed(lab, letter("spared")), OTHER_CLIENT)
+        said = results(arrived(lab, "spared"))
+        assert "spf=fail" in said and "dmarc=pass" in said
+
+
+def test_what_is_quarantined_can_be_held(lab, program):
+    with lab_.Geleit(lab, program, "auth-hold", options=options(**{"auth.quarantine": "hold"})) as s:
+        give(s, letter("held", "auth-quarantine.example"), OTHER_CLIENT, "x@auth-quarantine.example")
+        give(s, letter("not-held"))
+        arrived(lab, "not-held")
+        held, = json.loads(s.command("queue", "--json", "list").stdout)
+        assert (held["held"], held["pending"]) == (1, 0) and held["due"] is None
+        assert held["reason"] == "quarantined by the DMARC policy of auth-quarantine.example"
+        assert "until it is released" in s.command("queue", "list").stdout
+        assert not [m for m in lab.captured("mx." + TO) if b"Subject: held\r\n" in m["raw"]]
+        s.kill()  # it is still held when the server comes again
+        s.start()
+        assert s.command("queue", "release", held["id"]).returncode == 0
+        assert b"\r\nX-Geleit-Quarantine: " in b"\r\n" + arrived(lab, "held")
+        assert evaluation(s, "auth-quarantine.example")["disposition"] == "quarantine"
+
+
+TWO_AUTHORS = f"From: Ann <ann@{GOOD}>, Eve <eve@auth-bare.example>\r\n".encode()
+
+
+def authored(name, field):
+    return re.sub(rb"^From: .*\r\n", field, letter(name))
+
+
+@pytest.mark.parametrize("name, raw", [
+    ("two-fields", letter("two-fields", more=b"From: eve@auth-bare.example\r\n")),
+    ("two-authors", authored("two-authors", TWO_AUTHORS)),
+    ("broken-author", authored("broken-author", f"From: <ann@{GOOD}> <eve@auth-bare.example>\r\n".encode()))])
+def test_it_must_be_clear_who_the_author_is(lab, server, name, raw):
+    code, said = refused(server, raw)
+    assert code == 550 and said.startswith("5.7.1 it must be clear who the author is: "), said
+    row = evaluation(server, "")
+    assert (row["dmarc"], row["accepted"], row["override"]) == ("permerror", 0, "local_policy")
+
+
+def test_no_author_is_refused_only_where_wanted(lab, server, program):
+    give(server, authored("no-author", b""))
+    assert "dmarc=permerror" in results(arrived(lab, "no-author"))
+    with lab_.Geleit(lab, program, "auth-strict", options=options(**{"auth.from": "strict"})) as s:
+        code, said = refused(s, authored("no-author-at-all", b""))
+        assert code == 550 and "From" in said
+    with lab_.Geleit(lab, program, "auth-lax", options=options(**{"auth.from": "note"})) as s:
+        give(s, authored("two-noted", TWO_AUTHORS))
+        assert "dmarc=permerror" in results(arrived(lab, "two-noted"))
+
+
+# ---- what the operator knows ------------------------------------------------
+REJECT = "auth-reject.example"
+
+
+def overridden(lab, server, name, raw, sender, source):
+    give(server, raw, source, sender)
+    assert "dmarc=fail" in results(arrived(lab, name))
+    row = evaluation(server, REJECT)
+    assert (row["wish"], row["disposition"], row["accepted"]) == ("reject", "none", 1)
+    return row["override"], row["comment"]
+
+
+@pytest.fixture(scope="module")
+def knowing(lab, program):
+    conf = {"auth.mailing_lists": [GOOD], "auth.exempt": ["auth-quarantine.example"],
+            "auth.trusted_sealers": ["auth-good.example"], "auth.trusted_results": [f"gw.example {OTHER_CLIENT}/32"]}
+    with lab_.Geleit(lab, program, "auth-knowing", options=options(**conf)) as s:
+        yield s
+    print(s.log_end())
+
+
+def test_a_mailing_list_is_known_by_spf_or_dkim(lab, knowing):
+    told = overridden(lab, knowing, "list-spf", letter("list-spf", REJECT), "list-bounces@" + GOOD, GOOD_CLIENT)
+    assert told == ("mailing_list", f"came by a mailing list: {GOOD}")
+    told = overridden(lab, knowing, "list-dkim", signed(lab, letter("list-dkim", REJECT)), "x@" + REJECT, OTHER_CLIENT)
+    assert told == ("mailing_list", f"came by a mailing list: {GOOD}")
+    code, _ = refused(knowing, letter("no-list", REJECT, more=f"List-Id: <l.{GOOD}>\r\n".encode()), OTHER_CLIENT,
+                      "list-bounces@" + GOOD)
+    assert code == 550
+
+
+def test_an_exempt_author_is_a_local_policy(lab, knowing):
+    give(knowing, letter("exempt", "auth-quarantine.example"), OTHER_CLIENT, "x@auth-quarantine.example")
+    assert b"X-Geleit-Quarantine" not in arrived(lab, "exempt")
+    assert evaluation(knowing, "auth-quarantine.example")["override"] == "local_policy"
+
+
+def arc_sealed(lab, raw, said, author=GOOD):
+    """As a forwarder would that had found it to be so."""
+    with open(key(lab, "r1"), "rb") as f:
+        head = b"Authentication-Results: " + said.encode() + b"\r\n"
+        return b"".join(dkim.ARC(head + raw).sign(b"r1", author.encode(), f.read(), said.split(";")[0].encode(),
+                                                 include_headers=[b"from", b"subject"])) + raw
+
+
+def test_a_chain_of_a_trusted_sealer_is_a_forwarder(lab, knowing, server):
+    raw = arc_sealed(lab, letter("sealed", REJECT), f"fwd.example; dmarc=pass header.from={REJECT}; spf=pass")
+    told = overridden(lab, knowing, "sealed", raw, "x@" + REJECT, GOOD_CLIENT)
+    assert told == ("trusted_forwarder", f"forwarded by one we trust: {GOOD}")
+    assert "arc=pass" in results(arrived(lab, "sealed"))
+    assert refused(server, raw, OTHER_CLIENT, "x@" + REJECT)[0] == 550, "who does not trust the sealer"
+    assert refused(knowing, raw.replace(b"0123456789", b"012345678X", 1), GOOD_CLIENT, "x@" + REJECT)[0] == 550
+    failed = arc_sealed(lab, letter("sealed-fail", REJECT), f"fwd.example; dmarc=fail header.from={REJECT}; spf=fail")
+    assert refused(knowing, failed, GOOD_CLIENT, "x@" + REJECT)[0] == 550
+
+
+def test_results_of_a_server_of_ours_are_believed(lab, knowing):
+    def by(name, who, author=REJECT):
+        more = f"Authentication-Results: {who}; spf=pass; dmarc=pass header.from={author}\r\n".encode()
+        return more + letter(name, REJECT)
+    told = overridden(lab, knowing, "gateway", by("gateway", "gw.example"), "x@" + REJECT, OTHER_CLIENT)
+    assert told == ("trusted_forwarder", "forwarded by one we trust: gw.example")
+    for raw, source in ((by("g1", "gw.example"), GOOD_CLIENT), (by("g2", "other.example"), OTHER_CLIENT),
+                        (by("g3", "gw.example", GOOD), OTHER_CLIENT)):
+        assert refused(knowing, raw, source, "x@" + REJECT)[0] == 550
 
 
 # ---- signing ------------------------------------------------------------------

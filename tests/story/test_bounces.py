@@ -190,6 +190,23 @@ def test_refused_at(start, stage):
     other.close()
 
 
+def test_a_host_that_never_takes_mail(start):
+    """521 in the greeting (RFC 7504) returns the message, 554 lets it wait."""
+    server, sink = start()
+    never = between(server, sink, reply={"greeting": "521 5.3.2 no mail here, ever"})
+    server.submit(letter("never"), ["bob@b.example"], ALICE)
+    n = one_notice(server, sink)
+    assert n.recipients["bob@b.example"]["Status"] == "5.3.2"
+    assert "521 5.3.2 no mail here, ever" in n.first_line
+    never.close()
+    listed = between(server, sink, reply={"greeting": "554 5.7.1 you are on a list"})
+    server.submit(letter("listed"), ["carol@b.example"], ALICE)
+    assert lab_.until(lambda: [a for a in server.history() if "on a list" in a["reason"]], 10)
+    assert [a["decision"] for a in server.history() if "on a list" in a["reason"]][0] == "deferred"
+    assert alone.queued(server) == 1 and len(notices(sink)) == 1
+    listed.close()
+
+
 def between(server, sink, **odd):
     """b.example gets a server of its own, an odd one."""
     other = alone.Sink(**odd)

@@ -107,7 +107,7 @@ def one_role(server):
     victims = alone.role_pids(server, role)
     if not victims:
         return None
-    alone.kill([random.choice(victims)], signal.SIGKILL)
+    alone.kill([random.choice(victims)])
     return role
 
 

@@ -284,8 +284,8 @@ static void hint_case(void **state)
     run(m, z, buf_span(&message), SIZE_MAX, 0);
     const struct auth_arc_hint *hint = &auth_arc_result(m)->hint;
     assert_int_equal(hint->instance, c->instance);
-    assert_int_equal(hint->dmarc, c->dmarc);
-    assert_string_equal(hint->from.text, c->from);
+    assert_int_equal(hint->heard.dmarc, c->dmarc);
+    assert_string_equal(hint->heard.from.text, c->from);
 }
 
 static void limits(void **state)

@@ -21,15 +21,18 @@
 #define SPF_FAIL   "example.org TXT v=spf1 -all\n"
 #define SPF_DEAD   "example.org TXT !timeout\n"
 #define REJECT     "_dmarc.example.org TXT v=DMARC1; p=reject\n"
+#define LIST_SPF   "list.example TXT v=spf1 ip4:192.0.2.1 -all\n"
+#define GATEWAY    "Authentication-Results: gw.example.net; "
 #define QUARANTINE "_dmarc.author.example TXT v=DMARC1; p=quarantine\n"
 
 struct scene {
     const char *name, *zone;
     const char *from, *helo; // of the envelope; from "" is the null sender
     bool sign;               // by DKIM, as example.org
+    const char *author;      // instead of example.org
     const char *chain;       // steps of arc_help.h instead of MESSAGE
     const char *change[2];   // in the message
-    const char *sealer;
+    const char *sealer, *list, *exempt, *believed;
     // "spf=… dkim=… arc=… dmarc=… done=DISPOSITION/OVERRIDE"
     const char *want;
 };
@@ -79,6 +82,47 @@ static const struct scene scenes[] = {
     {"a broken chain of a trusted sealer", QUARANTINE, "l@list.example", "list.example",
      .chain = "none", .change = {"Hi.", "Ho."}, .sealer = "s1.example",
      .want = "spf=none dkim=none arc=fail dmarc=fail done=quarantine/none"},
+    {"a list that SPF shows", LIST_SPF REJECT, "l@list.example", "list.example",
+     .list = "list.example",
+     .want = "spf=pass dkim=none arc=none dmarc=fail done=none/mailing_list"},
+    {"below a list that SPF shows", "a.list.example TXT v=spf1 +all\n" REJECT, "l@a.list.example",
+     "list.example", .list = "list.example",
+     .want = "spf=pass dkim=none arc=none dmarc=fail done=none/mailing_list"},
+    {"a list that a signature shows", QUARANTINE, "l@list.example", "list.example", true,
+     .author = "author.example", .list = "example.org",
+     .want = "spf=none dkim=pass arc=none dmarc=fail done=none/mailing_list"},
+    {"a list that a broken signature shows", QUARANTINE, "l@list.example", "list.example", true,
+     .author = "author.example", .change = {"Hello.", "Hullo."}, .list = "example.org",
+     .want = "spf=none dkim=fail arc=none dmarc=fail done=quarantine/none"},
+    {"who only says it is a list", "list.example TXT v=spf1 -all\n" REJECT, "l@list.example",
+     "list.example", .list = "list.example",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"who is beside a list", "xlist.example TXT v=spf1 +all\n" REJECT, "l@xlist.example",
+     "list.example", .list = "list.example",
+     .want = "spf=pass dkim=none arc=none dmarc=fail done=reject/none"},
+    {"an author whose policy is passed over", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .exempt = "example.org",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=none/local_policy"},
+    {"results that are believed", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .believed = "gw.example.net",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=none/trusted_forwarder"},
+    {"results that are not", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"results of somebody else", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .believed = "example.net", .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"results for another author", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A", GATEWAY "dmarc=pass header.from=example.com\r\nFrom: A"},
+     .believed = "gw.example.net",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
+    {"results above older ones", SPF_FAIL REJECT, "a@example.org", "mx.example.net",
+     .change = {"From: A",
+                GATEWAY "dkim=pass\r\n" GATEWAY "dmarc=fail header.from=example.org\r\n" GATEWAY
+                        "dmarc=pass header.from=example.org\r\nFrom: A"},
+     .believed = "gw.example.net",
+     .want = "spf=fail dkim=none arc=none dmarc=fail done=reject/none"},
 };
 
 static void replace(struct buf *b, struct span from, struct span to)
@@ -100,10 +144,14 @@ static void compose(struct buf *out, const struct scene *s)
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     const char *pems[] = {help_rsa_2048};
     struct auth_sign_options o = {.now.us = SECONDS(1000)};
+    CLEANUP(buf_free) struct buf plain = BUF(4096);
+    buf_put(&plain, SPAN(MESSAGE));
+    if (s->author)
+        replace(&plain, SPAN("example.org"), span_str(s->author));
     if (s->chain)
         arc_help_message(out, s->chain);
     else
-        buf_put(out, s->sign ? help_sign(&o, SPAN(MESSAGE), &a, 1, pems) : SPAN(MESSAGE));
+        buf_put(out, s->sign ? help_sign(&o, buf_span(&plain), &a, 1, pems) : buf_span(&plain));
     if (s->change[0])
         replace(out, span_str(s->change[0]), span_str(s->change[1]));
 }
@@ -136,9 +184,16 @@ static void pump(struct auth_message *m, struct zone *z, struct zone_pending *pe
     }
 }
 
+static struct auth_domains one(struct dns_name *name, const char *text)
+{
+    bool any = text && dns_name_parse(name, span_str(text));
+    return (struct auth_domains){name, any};
+}
+
 static struct auth_message *open_message(const struct scene *s)
 {
-    struct dns_name sealer = {0};
+    static struct dns_name sealer, list, exempt; // borrowed
+
     struct auth_message_request q = {
         .spf = {.helo = span_str(s->helo), .mail_from = span_str(s->from)},
         .dkim.now.us = SECONDS(1000),
@@ -150,6 +205,9 @@ static struct auth_message *open_message(const struct scene *s)
         q.arc.sealers = &sealer;
         q.arc.sealer_count = 1;
     }
+    q.lists = one(&list, s->list);
+    q.exempt = one(&exempt, s->exempt);
+    q.believed = span_str(s->believed);
     return auth_message_new(&q);
 }
 
@@ -286,12 +344,87 @@ static void header_without_end(void **state)
     assert_int_equal(auth_message_result(m)->dmarc->from.problem, AUTH_FROM_MALFORMED);
 }
 
+// Asks all that can be asked, then answers all of it. 0: there was nothing.
+static unsigned turn(struct auth_message *m, struct zone *z)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(16 << 20);
+    struct zone_pending pending = {0};
+    struct auth_step step = auth_message_next(m);
+    for (; step.kind == AUTH_ASK_DNS; step = auth_message_next(m))
+        zone_pending_add(&pending, &step);
+    unsigned any = pending.count > 0;
+    while (zone_pending_take(&pending, &step)) {
+        struct dns_answer answer = zone_answer(z, &step.question, &a);
+        auth_message_answer(m, step.ticket, &answer);
+    }
+    return any;
+}
+
+// What a slow DNS makes of it: each answer takes one turn, and all that can be asked
+// is asked. It is the longest way that counts, not the number of questions.
+static const struct {
+    const char *name, *zone, *from, *helo, *author, *chain;
+    bool sign, early; // early: SPF is asked a turn before the header is there
+    unsigned questions, turns;
+} ways[] = {
+    {"all of one domain", SPF_PASS REJECT, "a@example.org", "mx.example.org", NULL, NULL, true,
+     false, 4, 1},
+    {"another HELO is asked beside", SPF_PASS REJECT "mx.example.net TXT v=spf1 a -all\n",
+     "a@example.org", "mx.example.net", NULL, NULL, true, false, 5, 2},
+    {"an include of an include is the longest way",
+     "example.org TXT v=spf1 include:a.example -all\na.example TXT v=spf1 include:b.example -all\n"
+     "b.example TXT v=spf1 mx -all\nb.example MX 1 m1.b.example\nb.example MX 2 m2.b.example\n"
+     "m1.b.example A 192.0.2.7\nm2.b.example A 192.0.2.1\n" REJECT,
+     "a@example.org", "mx.example.org", NULL, NULL, true, false, 9, 5},
+    {"SPF is done when the header comes", SPF_PASS REJECT, "a@example.org", "mx.example.org", NULL,
+     NULL, true, true, 4, 2},
+    {"the way to the author's policy is gone beside SPF",
+     "example.org TXT v=spf1 include:a.example -all\na.example TXT v=spf1 include:b.example -all\n"
+     "b.example TXT v=spf1 -all\n_dmarc.author.example TXT v=DMARC1; p=reject\n",
+     "a@example.org", "mx.example.org", "b.author.example", NULL, true, false, 8, 3},
+    // RFC 9989 §4.10: a step of a walk is taken if the one before found no end.
+    {"a domain that must be shown to be aligned is a way behind SPF",
+     "a.b.example.org TXT v=spf1 +all\n" REJECT, "a@a.b.example.org", "mx.example.org", NULL, NULL,
+     false, false, 6, 4},
+    {"keys of a chain", QUARANTINE, "l@list.example", "list.example", NULL, "none+b", false, false,
+     3, 1},
+};
+
+static void turns_are_taken_together(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        struct scene s = {.zone = ways[i].zone,
+                          .from = ways[i].from,
+                          .helo = ways[i].helo,
+                          .author = ways[i].author,
+                          .sign = ways[i].sign,
+                          .chain = ways[i].chain};
+        CLEANUP(buf_free) struct buf message = BUF(1 << 20);
+        CLEANUP(zone_free) struct zone *z = world(&s);
+        CLEANUP(auth_message_free) struct auth_message *m = open_message(&s);
+        compose(&message, &s);
+        unsigned turns = ways[i].early ? turn(m, z) : 0;
+        auth_message_feed(m, buf_span(&message));
+        auth_message_end(m);
+        while (turn(m, z))
+            turns++;
+        assert_non_null(auth_message_result(m));
+        if (turns != ways[i].turns || zone_questions(z) != ways[i].questions) {
+            for (unsigned n = 0; n < zone_questions(z); n++)
+                print_error("%s\n", zone_question(z, n));
+            fail_msg("%s: %u turns, %u questions", ways[i].name, turns, zone_questions(z));
+        }
+    }
+}
+
 int main(void)
 {
-    enum { SCENES = sizeof scenes / sizeof *scenes, OTHERS = 4 };
+    enum { SCENES = sizeof scenes / sizeof *scenes, OTHERS = 5 };
     struct CMUnitTest tests[SCENES + OTHERS] = {
         cmocka_unit_test(field_text), cmocka_unit_test(without_a_client),
-        cmocka_unit_test(strange_calls), cmocka_unit_test(header_without_end)};
+        cmocka_unit_test(turns_are_taken_together), cmocka_unit_test(strange_calls),
+        cmocka_unit_test(header_without_end)};
     for (size_t i = 0; i < SCENES; i++)
         tests[OTHERS + i] = (struct CMUnitTest){
             .name = scenes[i].name, .test_func = scene_case, .initial_state = (void *)&scenes[i]};

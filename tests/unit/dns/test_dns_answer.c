@@ -152,6 +152,21 @@ static void unreadable_is_not_absent(void **state)
     read_it(f);
     assert_int_equal(f->out.presence, DNS_DATA);
     assert_int_equal(f->out.count, 0);
+    assert_true(f->out.unread);
+}
+
+static void unreadable_beside_others_is_not_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    f->q.type = DNS_MX;
+    put_rr(&f->p, "www.example", DNS_MX, 1, 5, SPAN("\0\0\0"));
+    read_it(f);
+    assert_int_equal(f->out.count, 1);
+    assert_false(f->out.unread);
+    put_rr(&f->p, "www.example", DNS_MX, 1, 5, SPAN("\0\12\3a b\0"));
+    read_it(f);
+    assert_int_equal(f->out.count, 1);
+    assert_true(f->out.unread);
 }
 
 static void exchanges(void **state)
@@ -470,6 +485,7 @@ int main(void)
         CASE(plain_address),
         CASE(six_and_wrong_lengths),
         CASE(unreadable_is_not_absent),
+        CASE(unreadable_beside_others_is_not_forgotten),
         CASE(exchanges),
         CASE(tlsa_of_any_length),
         CASE(text_strings_join),

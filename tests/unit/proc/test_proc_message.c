@@ -34,7 +34,8 @@ static struct store_envelope sample(void)
                                    .body = {.segment = 7, .offset = 64, .length = 99},
                                    .wrapped_key = SPAN("key"),
                                    .count = 2,
-                                   .recipients = who};
+                                   .recipients = who,
+                                   .hold = SPAN("quarantined")};
 }
 
 static void envelope_comes_back(void **state)
@@ -52,6 +53,7 @@ static void envelope_comes_back(void **state)
     assert_true(got.id == e.id && got.received.us == e.received.us && got.ret == 2);
     assert_true(span_eq(got.head, e.head) && span_eq(got.wrapped_key, e.wrapped_key));
     assert_true(span_eq(got.sender, SPAN("")) && span_eq(got.client, e.client));
+    assert_true(span_eq(got.hold, e.hold));
     assert_true(got.eight_bit && got.tls_required_no);
     assert_false(got.requiretls || got.smtputf8 || got.authenticated_tls);
     assert_true(got.body.segment == 7 && got.body.offset == 64 && got.body.length == 99);

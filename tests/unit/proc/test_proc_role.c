@@ -452,7 +452,7 @@ static void a_reload_takes_force_at_start(void **state)
     wr_span(&keys, SPAN("key"));
     io_channel_send(f->master.channel, MSG_KEYS, 0, buf_span(&keys), -1);
     io_channel_send(f->master.channel, MSG_LISTEN_RESET, 0, SPAN(""), -1);
-    io_channel_send(f->master.channel, MSG_LISTEN, 0, SPAN("x"), 0);
+    io_channel_send(f->master.channel, MSG_LISTEN, 0, SPAN("\0\0\0\0\1x"), 0);
     give_peer(f, &f->queue, PROC_QUEUE); // shows that all above was read
     expect(f, &f->store, "queue down");
     expect(f, &f->store, "queue up");

@@ -31,7 +31,7 @@ static size_t sent_count, sent_read;
 static void (*later)(void *);
 static void *later_arg;
 static struct io_timer *timers[8];
-static int64_t clock_us;
+static int64_t clock_us, passes; // microseconds at each look
 static char folder[80];
 static struct wall backoff;
 
@@ -70,7 +70,7 @@ struct mono io_now(const struct io_loop *l)
 struct wall io_wall(const struct io_loop *l)
 {
     (void)l;
-    return (struct wall){clock_us};
+    return (struct wall){clock_us += passes};
 }
 
 uint64_t io_random(void)
@@ -285,19 +285,29 @@ static void due(uint64_t message, const char *domain, int64_t when)
     assert_true(rd_end(&r));
 }
 
-static struct rc load(struct proc_peer *peer, uint64_t message, const char *domain, struct arena *a,
-                      struct store_envelope *e, int *fd)
+static void ask_load(struct proc_peer *peer, uint64_t message, const char *domain)
 {
     CLEANUP(buf_free) struct buf b = BUF(1000);
     wr_u64(&b, message);
     wr_span(&b, span_str(domain));
     assert_true(say(peer, MSG_LOAD, 3, &b));
+}
+
+static struct rc loaded(struct proc_peer *peer, struct arena *a, struct store_envelope *e, int *fd)
+{
     struct rd r = heard(peer, MSG_LOADED, 3, fd);
     struct rc rc = {(enum rc_code)rd_u8(&r)};
     if (rc_ok(rc))
         assert_true(proc_envelope_unpack(&r, e, a));
     assert_true(rd_end(&r));
     return rc;
+}
+
+static struct rc load(struct proc_peer *peer, uint64_t message, const char *domain, struct arena *a,
+                      struct store_envelope *e, int *fd)
+{
+    ask_load(peer, message, domain);
+    return loaded(peer, a, e, fd);
 }
 
 static void outcome(uint64_t message, const char *domain, uint64_t recipient,
@@ -500,6 +510,89 @@ static void deferred_is_due_by_backoff(void **state)
         due(message, "a.example", clock_us + attempts * SECONDS(60));
         silence();
     }
+}
+
+// A FILL while a message is tried tells the old time, and the job that comes of
+// it is behind the outcome.
+static void what_is_not_due_is_not_given_out(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    uint64_t message, id = one_message(&s, "a.example", &message);
+    outcome(message, "a.example", id, STORE_DEFERRED);
+    turn();
+    outcome_done(RC_OK);
+    int64_t next = clock_us + SECONDS(60);
+    due(message, "a.example", next);
+    for (int i = 0; i < 2; i++) {
+        ask_load(&sender, message, "a.example");
+        due(message, "a.example", next); // the queue's time was wrong
+        assert_int_equal(loaded(&sender, &a, &e, NULL).code, RC_NOT_FOUND);
+        clock_us = next - 1;
+    }
+    clock_us = next;
+    assert_true(rc_ok(load(&sender, message, "a.example", &a, &e, NULL)));
+    assert_int_equal(e.recipients[0].attempts, 1);
+    outcome(message, "a.example", id, STORE_DELIVERED);
+    turn();
+    outcome_done(RC_OK);
+    assert_int_equal(load(&sender, message, "a.example", &a, &e, NULL).code, RC_NOT_FOUND);
+    silence();
+}
+
+// The outcome that moved it is not durable yet: nobody hears of it before.
+static void a_load_behind_an_outcome_waits_for_its_sync(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    uint64_t message, id = one_message(&s, "a.example", &message);
+    outcome(message, "a.example", id, STORE_DEFERRED);
+    ask_load(&sender, message, "a.example");
+    outcome_done(RC_OK);
+    due(message, "a.example", clock_us + SECONDS(60));
+    due(message, "a.example", clock_us + SECONDS(60));
+    assert_int_equal(loaded(&sender, &a, &e, NULL).code, RC_NOT_FOUND);
+    turn();
+    silence();
+}
+
+static void recipients_stay_together(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    struct store_recipient who[] = {{.address = SPAN("1"), .domain = SPAN("b.example")},
+                                    {.address = SPAN("2"), .domain = SPAN("b.example")}};
+    passes = 1;
+    commit_to(&receiver, &s, 1, SPAN(""), who, 2, NULL, 0);
+    passes = 0;
+    turn();
+    uint64_t message = committed(&receiver, 1, RC_OK);
+    due(message, "b.example", clock_us);
+    assert_true(rc_ok(load(&sender, message, "b.example", &a, &e, NULL)));
+    assert_int_equal(e.count, 2);
+    struct store_attempt t = {
+        .message = message, .domain = SPAN("b.example"), .plan = SPAN("{}"), .decision = SPAN("x")};
+    proc_attempt_pack(&b, &t);
+    wr_u16(&b, 2);
+    for (int i = 0; i < 2; i++)
+        proc_outcome_pack(
+            &b, &(struct store_outcome){.recipient = e.recipients[i].id, .result = STORE_DEFERRED});
+    passes = 1;
+    assert_true(say(&sender, MSG_OUTCOME, 4, &b));
+    passes = 0;
+    turn();
+    outcome_done(RC_OK);
+    clock_us += SECONDS(60);
+    due(message, "b.example", clock_us);
+    assert_true(rc_ok(load(&sender, message, "b.example", &a, &e, NULL)));
+    assert_int_equal(e.count, 2);
 }
 
 static void expired_message_owes_a_bounce(void **state)
@@ -797,6 +890,9 @@ int main(void)
         T(own_file_is_sealed_with_its_message),
         T(dead_receivers_segments_are_sealed),
         T(deferred_is_due_by_backoff),
+        T(what_is_not_due_is_not_given_out),
+        T(recipients_stay_together),
+        T(a_load_behind_an_outcome_waits_for_its_sync),
         T(expired_message_owes_a_bounce),
         T(bounce_replaces_and_is_not_taken_twice),
         T(bounce_for_some_leaves_the_rest_due),

@@ -18,7 +18,7 @@ static void messages_survive(void **state)
     int fd;
     again(s);
     assert_int_equal(store_count(s->store), 1);
-    OK(store_load(s->store, id >> 20, SPAN("b.example"), &a, &got));
+    OK(store_load(s->store, id >> 20, SPAN("b.example"), WALL_NEVER, &a, &got));
     OK(store_segment_open(s->store, got.body.segment, &fd));
     OK(store_range_verify(fd, &got.body));
     close(fd);

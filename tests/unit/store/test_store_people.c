@@ -173,17 +173,37 @@ static void held_is_not_due_and_comes_back(void **state)
     change(s, id, STORE_HOLD, 0);
     change(s, id, STORE_RETRY, 0);
     assert_int_equal(due_now(s), 0);
-    IS(NOT_FOUND, store_load(s->store, id, SPAN("one.example"), &a, &e));
+    IS(NOT_FOUND, store_load(s->store, id, SPAN("one.example"), WALL_NEVER, &a, &e));
     scratch_close(s);
     scratch_open(s);
     assert_int_equal(tally_of(s, id).count[STATE_HELD], 2);
     assert_int_equal(tally_of(s, id).due.us, WALL_NEVER.us);
     change(s, id, STORE_RELEASE, 2);
     assert_int_equal(due_now(s), 2);
-    OK(store_load(s->store, id, SPAN("one.example"), &a, &e));
+    OK(store_load(s->store, id, SPAN("one.example"), WALL_NEVER, &a, &e));
 }
 
 // Its delivery was under way when it was held.
+static void held_from_the_start(void **state)
+{
+    struct scratch *s = *state;
+    struct store_recipient who[2] = {to("a@one.example", 1), to("b@two.example", 2)};
+    struct store_envelope e = mail_to(s, who, 2, SPAN("body")), got;
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_tally t;
+    e.hold = SPAN("quarantined");
+    OK(store_put(s->store, &e, NULL, 0));
+    OK(store_sync(s->store));
+    assert_int_equal(due_now(s), 0);
+    OK(store_show(s->store, e.id, &a, &got, &t));
+    assert_true(t.count[STATE_HELD] == 2 && t.count[STATE_PENDING] == 0);
+    assert_true(span_eq(got.recipients[1].reason, SPAN("quarantined")));
+    change(s, e.id, STORE_RETRY, 0);
+    change(s, e.id, STORE_RELEASE, 2);
+    assert_int_equal(due_now(s), 2);
+    assert_int_equal(tally_of(s, e.id).due.us, at_second(50).us);
+}
+
 static void held_and_delivered_is_not_sent_again(void **state)
 {
     struct scratch *s = *state;
@@ -263,6 +283,7 @@ int main(void)
         T(show_has_all_recipients),
         T(retry_is_due_now),
         T(held_is_not_due_and_comes_back),
+        T(held_from_the_start),
         T(held_and_delivered_is_not_sent_again),
         T(deleted_is_gone_with_its_body),
         T(a_change_of_nothing_harms_no_group),

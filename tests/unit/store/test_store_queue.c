@@ -8,7 +8,7 @@ static bool same(struct span got, const char *want)
 static struct rc load(struct scratch *s, uint64_t recipient, const char *domain, struct arena *a,
                       struct store_envelope *out)
 {
-    return store_load(s->store, recipient >> 20, span_str(domain), a, out);
+    return store_load(s->store, recipient >> 20, span_str(domain), WALL_NEVER, a, out);
 }
 
 static void message_comes_back_whole(void **state)
@@ -27,7 +27,7 @@ static void message_comes_back_whole(void **state)
     OK(store_sync(s->store));
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     struct store_envelope got;
-    OK(store_load(s->store, e.id, SPAN("one.example"), &a, &got));
+    OK(store_load(s->store, e.id, SPAN("one.example"), WALL_NEVER, &a, &got));
     assert_int_equal(got.id, e.id);
     assert_int_equal(got.received.us, e.received.us);
     assert_true(same(got.sender, "sender@example.org") && same(got.client, "192.0.2.1"));
@@ -58,12 +58,31 @@ static void load_is_by_domain(void **state)
     OK(store_sync(s->store));
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     struct store_envelope got;
-    OK(store_load(s->store, e.id, SPAN("two.example"), &a, &got));
+    OK(store_load(s->store, e.id, SPAN("two.example"), WALL_NEVER, &a, &got));
     assert_int_equal(got.count, 1);
-    IS(NOT_FOUND, store_load(s->store, e.id, SPAN("three.example"), &a, &got));
-    IS(NOT_FOUND, store_load(s->store, e.id, SPAN(""), &a, &got));
-    IS(NOT_FOUND, store_load(s->store, e.id + 1, SPAN("two.example"), &a, &got));
-    IS(NOT_FOUND, store_load(s->store, UINT64_MAX, SPAN("two.example"), &a, &got));
+    IS(NOT_FOUND, store_load(s->store, e.id, SPAN("three.example"), WALL_NEVER, &a, &got));
+    IS(NOT_FOUND, store_load(s->store, e.id, SPAN(""), WALL_NEVER, &a, &got));
+    IS(NOT_FOUND, store_load(s->store, e.id + 1, SPAN("two.example"), WALL_NEVER, &a, &got));
+    IS(NOT_FOUND, store_load(s->store, UINT64_MAX, SPAN("two.example"), WALL_NEVER, &a, &got));
+}
+
+static void load_is_of_what_is_due(void **state)
+{
+    struct scratch *s = *state;
+    struct store_recipient who[] = {to("a@one.example", 20), to("b@one.example", 30)};
+    struct store_envelope e = mail_to(s, who, 2, SPAN("x")), got;
+    OK(store_put(s->store, &e, NULL, 0));
+    OK(store_sync(s->store));
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    IS(NOT_FOUND, store_load(s->store, e.id, SPAN("one.example"), at_second(19), &a, &got));
+    OK(store_load(s->store, e.id, SPAN("one.example"), at_second(20), &a, &got));
+    assert_int_equal(got.count, 1);
+    assert_int_equal(got.recipients[0].id, who[0].id);
+    OK(store_load(s->store, e.id, SPAN("one.example"), at_second(30), &a, &got));
+    assert_int_equal(got.count, 2);
+    scratch_outcome(s, who[0].id, STORE_FAILED, 40);
+    OK(store_load(s->store, e.id, SPAN(""), at_second(0), &a, &got)); // a bounce is due always
+    assert_int_equal(got.count, 1);
 }
 
 static void load_respects_the_ceiling(void **state)
@@ -86,7 +105,7 @@ static void load_gives_many_in_portions(void **state)
     OK(store_put(s->store, &e, NULL, 0));
     OK(store_sync(s->store));
     CLEANUP(arena_free) struct arena a = ARENA(4 << 20);
-    OK(store_load(s->store, e.id, SPAN("one.example"), &a, &got));
+    OK(store_load(s->store, e.id, SPAN("one.example"), WALL_NEVER, &a, &got));
     assert_int_equal(got.count, STORE_LOAD_MAX);
     assert_int_equal(got.recipients[0].id, who[MANY - 1].id); // soonest due first
 }
@@ -230,7 +249,7 @@ static void failed_is_kept_until_replaced(void **state)
     OK(store_sync(s->store));
     assert_int_equal(store_count(s->store), 1);
     IS(NOT_FOUND, load(s, id, "", &a, &got));
-    OK(store_load(s->store, bounce.id, SPAN("example.org"), &a, &got));
+    OK(store_load(s->store, bounce.id, SPAN("example.org"), WALL_NEVER, &a, &got));
     assert_int_equal(got.sender.len, 0);
 }
 
@@ -391,25 +410,16 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
-        T(message_comes_back_whole),
-        T(load_is_by_domain),
-        T(load_respects_the_ceiling),
-        T(load_gives_many_in_portions),
-        T(bad_envelopes_are_refused),
-        T(bad_ranges_are_refused),
-        T(one_record_serves_one_message),
-        T(sealed_segment_takes_no_more),
-        T(delivered_message_is_gone),
-        T(outcomes_are_idempotent),
-        T(deferred_is_due_again_and_remembers),
-        T(failed_is_kept_until_replaced),
-        T(bounce_is_never_put_twice),
-        T(dropped_leaves_no_bounce),
-        T(message_stays_for_its_other_recipients),
-        T(due_is_ordered_and_bounded),
-        T(due_gives_a_pair_once),
-        T(bounces_are_always_due),
-        T(next_says_what_is_left_of_a_pair),
+        T(message_comes_back_whole),      T(load_is_by_domain),
+        T(load_is_of_what_is_due),        T(load_respects_the_ceiling),
+        T(load_gives_many_in_portions),   T(bad_envelopes_are_refused),
+        T(bad_ranges_are_refused),        T(one_record_serves_one_message),
+        T(sealed_segment_takes_no_more),  T(delivered_message_is_gone),
+        T(outcomes_are_idempotent),       T(deferred_is_due_again_and_remembers),
+        T(failed_is_kept_until_replaced), T(bounce_is_never_put_twice),
+        T(dropped_leaves_no_bounce),      T(message_stays_for_its_other_recipients),
+        T(due_is_ordered_and_bounded),    T(due_gives_a_pair_once),
+        T(bounces_are_always_due),        T(next_says_what_is_left_of_a_pair),
         T(find_gives_what_decides),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,7 +74,7 @@ static void reader_descriptor_only_reads(void **state)
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     struct store_envelope got;
     uint64_t id = scratch_mail(s, "a@b.example", 1);
-    OK(store_load(s->store, id >> 20, SPAN("b.example"), &a, &got));
+    OK(store_load(s->store, id >> 20, SPAN("b.example"), WALL_NEVER, &a, &got));
     OK(store_segment_open(s->store, got.body.segment, &fd));
     OK(store_range_verify(fd, &got.body));
     assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
@@ -116,7 +116,7 @@ static struct store_range large_ones(struct scratch *s, uint64_t ids[HOW_MANY])
         ids[i] = put_large(s, (struct span){room, LARGE});
     }
     free(room);
-    OK(store_load(s->store, ids[3] >> 20, SPAN("b.example"), &a, &got));
+    OK(store_load(s->store, ids[3] >> 20, SPAN("b.example"), WALL_NEVER, &a, &got));
     return got.body;
 }
 

@@ -15,8 +15,9 @@ struct at { // one cell of need × offered × verified
 
 static void sweep(void (*look)(const struct at *at))
 {
+    static const unsigned replies[] = {0, 421, 554, 521};
     unsigned n = 0;
-    for (unsigned bits = 0; bits < 1u << 10; bits++)
+    for (unsigned bits = 0; bits < 1u << 12; bits++)
         for (unsigned q = 0; q < TRUST_REQUIREMENTS; q++)
             for (unsigned stage = 0; stage < TRUST_STAGES; stage++)
                 for (unsigned v = 0; v < TRUST_VERIFIEDS; v++) {
@@ -30,6 +31,7 @@ static void sweep(void (*look)(const struct at *at))
                                              .ok = bits & 64,
                                              .starttls = bits & 128,
                                              .requiretls = bits & 256,
+                                             .reply = replies[bits >> 10],
                                              .verified = (enum trust_verified)v,
                                              .failure = bits & 512 ? TRUST_CERTIFICATE_EXPIRED
                                                                    : TRUST_RESULT_OK}};
@@ -37,7 +39,7 @@ static void sweep(void (*look)(const struct at *at))
                     look(&at);
                     n++;
                 }
-    assert_int_equal(n, 1024 * TRUST_REQUIREMENTS * TRUST_STAGES * TRUST_VERIFIEDS);
+    assert_int_equal(n, 4096 * TRUST_REQUIREMENTS * TRUST_STAGES * TRUST_VERIFIEDS);
 }
 
 static bool one_of(enum trust_requirement r, const enum trust_requirement *list)
@@ -140,7 +142,10 @@ static void codes_fit(const struct at *a)
     assert_int_equal(a->r.verdict == TRUST_GO_NEXT, a->r.status != NULL);
     if (a->r.status)
         assert_int_equal(a->r.status[0], a->r.permanent ? '5' : '4');
-    assert_true(!a->r.permanent || a->need.requiretls); // nothing else bounces by security
+    bool shut = a->seen.stage == TRUST_AT_REFUSAL && a->seen.reply == 521;
+    bool tls = !opportunistic(a) && !IS(a, TRUST_REQ_LOCAL_CLEAR);
+    // Nothing else bounces by security; nor does anybody's word before TLS where it is called for.
+    assert_true(!a->r.permanent || (shut ? !tls && !a->need.requiretls : a->need.requiretls));
     assert_non_null(strstr(a->r.rule, "(RFC "));
     assert_true(a->r.rule[strlen(a->r.rule) - 1] == '.');
 }
@@ -352,6 +357,35 @@ static void walk_no_extension(void **state)
     ends(&k, TRUST_FAIL, "5.7.30");
 }
 
+// 521 is for good of a host, 554 of a session; where TLS is called for neither is.
+static void walk_refused_by_all(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *plan;
+        unsigned first, others;
+        enum trust_decision decision;
+        const char *status, *why;
+    } cases[] = {
+        {"opportunistic 1;opportunistic 1", 521, 521, TRUST_FAIL, "5.3.2", "RFC 7504"},
+        {"opportunistic 1;opportunistic 1", 521, 554, TRUST_DEFER, "4.3.2", "rejected the session"},
+        {"opportunistic 1;opportunistic 1", 421, 521, TRUST_DEFER, "4.3.2", "for now"},
+        {"opportunistic 2", 554, 554, TRUST_DEFER, "4.3.2", "rejected the session"},
+        {"dane 1", 521, 521, TRUST_DEFER, "4.3.2", "without proving"},
+        {"opportunistic 1;sts 1", 521, 521, TRUST_DEFER, "4.3.2", "without proving"},
+        {"opportunistic 1;unusable 1", 521, 521, TRUST_DEFER, "4.7.5", "not usable"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CLEANUP(walked_free) struct walked k;
+        plan_of(&k, cases[i].plan, &nothing_asked, 8);
+        struct trust_seen s = {.stage = TRUST_AT_REFUSAL, .reply = cases[i].first};
+        for (; address(&k) > 0; s.reply = cases[i].others)
+            assert_int_equal(trust_walk_seen(&k.w, &s).verdict, TRUST_GO_NEXT);
+        ends(&k, cases[i].decision, cases[i].status);
+        assert_non_null(strstr(buf_str(&k.why), cases[i].why));
+    }
+}
+
 // Hosts that were never candidates do not hide why the candidate failed, be
 // they before it or behind it.
 static void walk_left_out_is_silent(void **state)
@@ -542,6 +576,7 @@ int main(void)
         cmocka_unit_test(walk_ceiling),
         cmocka_unit_test(walk_fails_for_good),
         cmocka_unit_test(walk_no_extension),
+        cmocka_unit_test(walk_refused_by_all),
         cmocka_unit_test(walk_left_out_is_silent),
         cmocka_unit_test(walk_one_may_do_later),
         cmocka_unit_test(walk_leaves_host),

@@ -112,7 +112,11 @@ static inline void zone_line(struct dns_answer *out, enum dns_type type, struct 
     out->presence = span_eq(line, SPAN("NODATA"))     ? DNS_NODATA
                     : span_eq(line, SPAN("NXDOMAIN")) ? DNS_NXDOMAIN
                                                       : DNS_DATA;
-    if (out->presence == DNS_DATA && !span_eq(line, SPAN("EMPTY")))
+    if (out->presence != DNS_DATA)
+        return;
+    if (span_eq(line, SPAN("EMPTY")))
+        out->unread = true;
+    else
         zone_record(out, type, line, a);
 }
 

@@ -1,0 +1,217 @@
+#include "proc_receiver_session.h"
+
+#include "base_log.h"
+
+#include <stdlib.h>
+
+enum { HEAD_MAX = 256 << 10 };
+
+static void body_ready(void *arg)
+{
+    struct session *s = arg;
+    if (!s->stream || s->judging)
+        return;
+    io_stream_pause(s->stream, false);
+    session_resume(s);
+}
+
+static void body_begin(struct session *s)
+{
+    s->in_message = true;
+    s->scan = (struct mail_scan){0};
+    receiver_body_start(&s->body, s->receiver, body_ready, s);
+    receiver_screen_begin(&s->screen, s->receiver, s->inside, &s->body);
+}
+
+void session_body_piece(struct session *s, struct span piece)
+{
+    if (!s->in_message)
+        body_begin(s);
+    mail_scan_feed(&s->scan, piece);
+    receiver_screen_feed(&s->screen, piece);
+    if (s->body.waiting) {
+        s->waiting = true;
+        io_stream_pause(s->stream, true);
+    }
+}
+
+void session_body_abort(struct session *s)
+{
+    receiver_screen_drop(&s->screen);
+    if (s->in_message)
+        receiver_body_forget(&s->body);
+    s->in_message = false;
+}
+
+static void put_received(struct session *s, struct buf *head)
+{
+    const struct io_tls_facts *tls = io_stream_tls(s->stream);
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    char id[17];
+    CLEANUP(buf_free) struct buf client = BUF(256);
+    if (s->peer.v6)
+        buf_put(&client, SPAN("IPv6:"));
+    session_put_client(&client, s);
+    receiver_id_text(id, s->id);
+    mail_received_put(head,
+                      &(struct mail_received){
+                          .helo = smtp_server_helo(s->smtp),
+                          .client_address = buf_span(&client),
+                          .by = s->receiver->smtp.hostname,
+                          .id = span_str(id),
+                          .recipient = t->count == 1 ? t->recipients[0].address.text : SPAN(""),
+                          .esmtp = smtp_server_esmtp(s->smtp),
+                          .tls = tls != NULL,
+                          .tls_version = span_str(tls ? tls->version : ""),
+                          .tls_cipher = span_str(tls ? tls->cipher : ""),
+                          .when = io_wall(s->receiver->proc->loop)});
+}
+
+static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
+{
+    CLEANUP(buf_free) struct buf client = BUF(256);
+    const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
+    session_put_client(&client, s);
+    LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
+        LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
+        LOG_T("tls", tls ? tls->version : "none"));
+}
+
+static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
+{
+    CLEANUP(buf_free) struct buf text = BUF(256);
+    char id[17];
+    receiver_id_text(id, rc_ok(rc) ? queued : s->id);
+    if (rc_ok(rc)) {
+        log_accepted(s, smtp_server_transaction(s->smtp), id);
+        buf_printf(&text, "message %s is queued", id);
+        session_answer(s, 250, "2.0.0", buf_span(&text));
+        return;
+    }
+    LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
+    buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
+    bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
+    session_answer(s, full ? 452 : 451, full ? "4.3.1" : "4.3.0", buf_span(&text));
+}
+
+static void committed(void *arg, struct rc rc, uint64_t queued)
+{
+    struct session *s = arg;
+    s->committing = false;
+    answer_stored(s, rc, queued);
+    if (!s->stream) {
+        session_free(s);
+        return;
+    }
+    io_stream_pause(s->stream, false);
+    session_resume(s);
+}
+
+// A refusal that only the whole message can show (RFC 5321 §6.3).
+static bool goes_in_circles(const struct session *s)
+{
+    int64_t most = conf_int(s->receiver->proc->conf, CONF_smtp_max_hops);
+    return s->scan.received > (uint64_t)most;
+}
+
+static void fill_recipients(struct session *s, struct store_envelope *e, struct buf *bare)
+{
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    buf_printf(bare, "postmaster@%.*s", SPAN_FMT(s->receiver->smtp.hostname));
+    for (size_t i = 0; i < t->count; i++) {
+        const struct mail_address *to = &t->recipients[i].address;
+        bool named = to->kind == MAIL_DOMAIN;
+        e->recipients[i].address = named ? to->text : buf_span(bare);
+        e->recipients[i].domain = named ? dns_name_span(&to->domain) : s->receiver->smtp.hostname;
+        e->recipients[i].due = e->received;
+    }
+}
+
+static void send_to_store(struct session *s, struct store_envelope *e)
+{
+    CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256), bare = BUF(512);
+    CLEANUP(buf_free) struct buf hold = BUF(1000);
+    struct store_recipient *recipients = mem_new(e->count * sizeof *recipients);
+    session_put_client(&client, s);
+    e->client = buf_span(&client);
+    receiver_screen_put(&s->screen, &head);
+    put_received(s, &head);
+    e->head = buf_span(&head);
+    e->recipients = recipients;
+    fill_recipients(s, e, &bare);
+    if (!rc_ok(buf_state(&head))) {
+        answer_stored(s, RC(FULL), 0);
+        free(recipients);
+        return;
+    }
+    if (s->screen.auth) {
+        receiver_auth_record(s->screen.auth, s->id, true);
+        receiver_auth_hold(s->screen.auth, &hold);
+        e->hold = buf_span(&hold);
+    }
+    s->waiting = s->committing = true;
+    session_hold_input(s);
+    receiver_commit(s->receiver, e, NULL, 0, committed, s);
+    free(recipients);
+}
+
+static void store_message(struct session *s)
+{
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    struct store_envelope e = {.id = s->id,
+                               .received = io_wall(s->receiver->proc->loop),
+                               .sender = t->sender.text,
+                               .eight_bit = s->scan.eight_bit,
+                               .tls_required_no = s->scan.tls_required_no,
+                               .authenticated_tls = io_stream_tls(s->stream) != NULL,
+                               .count = t->count};
+    struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
+    if (rc_ok(rc))
+        send_to_store(s, &e);
+    else
+        answer_stored(s, rc, 0);
+}
+
+// The verdict is there, if one was wanted.
+static void conclude(struct session *s)
+{
+    struct receiver_refusal no = {.code = 0};
+    if (s->screen.auth)
+        receiver_auth_refusal(s->screen.auth, &no);
+    if (no.code) {
+        receiver_auth_record(s->screen.auth, s->id, false);
+        session_answer(s, no.code, no.status, buf_span(&no.text));
+    } else {
+        store_message(s);
+    }
+    buf_free(&no.text);
+    session_body_abort(s); // its bytes are where they stay
+}
+
+static void judged(void *arg)
+{
+    struct session *s = arg;
+    s->judging = false;
+    conclude(s);
+    if (s->committing)
+        return;
+    io_stream_pause(s->stream, false);
+    session_resume(s);
+}
+
+void session_commit(struct session *s)
+{
+    if (!s->in_message)
+        body_begin(s); // an empty message
+    s->id = receiver_new_id(s->receiver);
+    if (goes_in_circles(s)) {
+        session_answer(s, 554, "5.4.6",
+                       SPAN("too many Received fields: this message goes in circles"));
+        session_body_abort(s);
+    } else if (receiver_screen_end(&s->screen, judged, s)) {
+        conclude(s);
+    } else {
+        s->waiting = s->judging = true;
+        session_hold_input(s);
+    }
+}

@@ -1,0 +1,42 @@
+// One SMTP session of a receiver, private to its files: proc_receiver_session.c is the
+// pump between stream and machine, proc_receiver_answer.c answers what the machine
+// asks before there is a message, proc_receiver_message.c takes the message in.
+#pragma once
+#include "mail_header.h"
+#include "proc_receiver_screen.h"
+
+struct session {
+    struct session *next, *previous;
+    struct receiver *receiver;
+    struct io_stream *stream; // NULL: the client is gone
+    struct smtp_server *smtp;
+    struct smtp_server_conf conf; // a reload changes the receiver's
+    struct io_endpoint peer;
+    struct io_timer timer;
+    bool waiting; // for an answer: the machine must not be moved
+    bool pumping, committing, judging, in_message;
+    bool inside; // a client of relay.networks
+    struct receiver_body body;
+    struct receiver_screen screen;
+    struct mail_scan scan;
+    uint64_t id; // of the message being committed
+};
+
+// proc_receiver_session.c
+void session_gone(struct session *s);
+void session_free(struct session *s);
+void session_hold_input(struct session *s);
+void session_resume(struct session *s);
+// Of what the machine asked; `text` is one line.
+void session_answer(struct session *s, unsigned code, const char *status, struct span text);
+void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
+
+// proc_receiver_answer.c
+void session_answer_mail(struct session *s, const struct mail_address *from);
+void session_answer_rcpt(struct session *s, const struct mail_address *to);
+void session_answer_data(struct session *s);
+
+// proc_receiver_message.c
+void session_body_piece(struct session *s, struct span piece);
+void session_body_abort(struct session *s);
+void session_commit(struct session *s);
