@@ -295,6 +295,8 @@ static bool is_blank(char c)
 // Within the signature itself, b=, which stands last: unsigned.
 static bool is_blank_of_signature(struct span s, size_t i, int bit)
 {
+    if (!s.at)
+        return false;
     size_t end = (size_t)((const char *)memmem(s.at, s.len, "\r\nFrom:", 7) - s.at);
     size_t begin = (size_t)((const char *)memmem(s.at, s.len, "\tb=", 3) - s.at);
     return i > begin && i < end && is_blank(s.at[i]) && is_blank((char)(s.at[i] ^ 1 << bit));
