@@ -1,20 +1,13 @@
 #include "report_xml.h"
 
+#include "report_xml_filter.h"
+
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STEP = 16 << 10, ERRORS_MAX = 1000 };
-
-enum report_shape {
-    REPORT_UNDECIDED,
-    REPORT_ELEMENT,
-    REPORT_COMMENT,
-    REPORT_CDATA,
-    REPORT_INSTRUCTION,
-    REPORT_DOCTYPE
-};
 
 struct report_xml {
     const struct report_xml_events *events;
@@ -23,10 +16,7 @@ struct report_xml {
     xmlParserCtxt *parser;
     struct report_utf8 form;
     struct buf clean; // UTF-8, before the filter
-    struct buf tag;   // from its "<", until it is whole
-    enum report_shape shape;
-    char quote;       // inside an attribute of it
-    struct buf ready; // for libxml2
+    struct report_filter filter;
     struct buf text;
     unsigned depth, errors;
     bool begun, ended; // the root
@@ -119,13 +109,19 @@ static bool is_harmless(int code)
     return false;
 }
 
+// Errors at the end are said in words of ours.
+static bool is_end(int code)
+{
+    return code == XML_ERR_DOCUMENT_END || code == XML_ERR_DOCUMENT_EMPTY;
+}
+
 static void on_error(void *context, xmlErrorPtr e)
 {
     struct report_xml *x = context;
     struct span said = e->message ? span_str(e->message) : SPAN("");
     while (said.len && said.at[said.len - 1] <= ' ')
         said.len--;
-    if (x->stopped || e->level == XML_ERR_WARNING)
+    if (x->stopped || e->level == XML_ERR_WARNING || (is_end(e->code) && !x->ended))
         return;
     if (x->ended) {
         if (!x->notes->at[REPORT_REMARK_TEXT_BEHIND].times)
@@ -138,133 +134,33 @@ static void on_error(void *context, xmlErrorPtr e)
                                  SPAN_FMT(said)));
 }
 
-// --- The filter.
-
 static void parse(struct report_xml *x)
 {
-    if (!x->stopped && x->ready.len)
-        xmlParseChunk(x->parser, x->ready.at, (int)x->ready.len, 0);
-    buf_clear(&x->ready);
+    struct span ready = buf_span(&x->filter.out);
+    if (x->ended) { // one root; the rest is only looked at
+        while (ready.len && (unsigned char)ready.at[0] <= ' ')
+            ready = span_skip(ready, 1);
+        if (ready.len && !x->notes->at[REPORT_REMARK_TEXT_BEHIND].times)
+            report_remark(x->notes, REPORT_REMARK_TEXT_BEHIND, ready);
+    } else if (!x->stopped && ready.len)
+        xmlParseChunk(x->parser, ready.at, (int)ready.len, 0);
+    buf_clear(&x->filter.out);
 }
 
-static void ready_put(struct report_xml *x, struct span s)
-{
-    if (x->ended) // one root; the rest is only looked at
-        return;
-    buf_put(&x->ready, s);
-    if (x->ready.len >= STEP)
-        parse(x);
-}
-
-static enum report_shape shape_of(struct span tag)
-{
-    static const struct {
-        struct span front;
-        enum report_shape shape;
-    } table[] = {{{"<!--", 4}, REPORT_COMMENT},
-                 {{"<![CDATA[", 9}, REPORT_CDATA},
-                 {{"<?", 2}, REPORT_INSTRUCTION}};
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (span_starts(tag, table[i].front))
-            return table[i].shape;
-        if (span_starts(table[i].front, tag))
-            return REPORT_UNDECIDED;
-    }
-    return span_starts(tag, SPAN("<!")) ? REPORT_DOCTYPE : REPORT_ELEMENT;
-}
-
-static bool is_whole(struct report_xml *x, char c)
-{
-    struct span tag = buf_span(&x->tag);
-    if (c != '>' && x->shape != REPORT_ELEMENT)
-        return false;
-    if (x->shape == REPORT_COMMENT)
-        return tag.len >= 7 && span_ends(tag, SPAN("-->"));
-    if (x->shape == REPORT_CDATA)
-        return span_ends(tag, SPAN("]]>"));
-    if (x->shape == REPORT_INSTRUCTION)
-        return tag.len >= 4 && span_ends(tag, SPAN("?>"));
-    if (x->quote)
-        x->quote = c == x->quote ? 0 : x->quote;
-    else if (c == '"' || c == '\'')
-        x->quote = c;
-    else
-        return c == '>';
-    return false;
-}
-
-// Some put a fragment of the schema around or into their reports, mostly without its other end.
-static bool is_schema(struct span tag)
-{
-    return span_starts(tag, SPAN("<xs:schema")) || span_starts(tag, SPAN("</xs:schema"));
-}
-
-static void tag_done(struct report_xml *x)
-{
-    struct span tag = buf_span(&x->tag);
-    bool element = x->shape == REPORT_ELEMENT;
-    if (x->ended && element)
-        report_remark(x->notes, REPORT_REMARK_TEXT_BEHIND, tag);
-    if (element && is_schema(tag))
-        report_remark(x->notes, REPORT_REMARK_NOT_WELL_FORMED, tag);
-    else if (element || x->shape == REPORT_CDATA)
-        ready_put(x, tag);
-    buf_clear(&x->tag);
-    x->quote = 0;
-    x->shape = REPORT_UNDECIDED;
-}
-
-static void tag_check(struct report_xml *x)
-{
-    if (x->shape == REPORT_DOCTYPE)
-        stop(x, report_malformed(x->notes, "It has a document type declaration."));
-    else if (!rc_ok(buf_state(&x->tag)))
-        stop(x, report_too_large(x->notes, "The XML has a tag of more than %d bytes.",
-                                 REPORT_XML_TAG));
-}
-
-// Up to the end of the tag, or of the piece.
-static struct span tag_feed(struct report_xml *x, struct span s)
-{
-    for (size_t i = 0; i < s.len && !x->stopped; i++) {
-        buf_putc(&x->tag, s.at[i]);
-        if (x->shape == REPORT_UNDECIDED)
-            x->shape = shape_of(buf_span(&x->tag));
-        if (x->shape != REPORT_UNDECIDED && x->shape != REPORT_DOCTYPE && is_whole(x, s.at[i])) {
-            tag_done(x);
-            return span_skip(s, i + 1);
-        }
-        if (x->shape == REPORT_DOCTYPE || x->tag.overrun)
-            tag_check(x);
-    }
-    return SPAN("");
-}
-
-static void filter(struct report_xml *x, struct span s)
-{
-    while (s.len && !x->stopped) {
-        size_t run = x->tag.len ? 0 : span_index(s, '<');
-        if (x->begun) // what stands before the root is blank or junk
-            ready_put(x, span_first(s, run));
-        s = span_skip(s, run);
-        if (s.len)
-            s = tag_feed(x, s);
-        if (!x->begun)
-            parse(x); // until the root is seen
-    }
-}
-
-static void clean_feed(struct report_xml *x, struct span piece, bool last)
+static void piece_feed(struct report_xml *x, struct span piece, bool last)
 {
     report_utf8_feed(&x->form, &x->clean, piece, last, x->notes);
-    filter(x, buf_span(&x->clean));
+    struct rc rc = report_filter_feed(&x->filter, buf_span(&x->clean), x->notes);
     buf_clear(&x->clean);
+    parse(x);
+    if (!rc_ok(rc) && !x->stopped)
+        stop(x, rc);
 }
 
 struct rc report_xml_feed(struct report_xml *x, struct span piece)
 {
     while (piece.len && !x->stopped) {
-        clean_feed(x, span_first(piece, STEP), false);
+        piece_feed(x, span_first(piece, STEP), false);
         piece = span_skip(piece, STEP);
     }
     return x->rc;
@@ -272,8 +168,9 @@ struct rc report_xml_feed(struct report_xml *x, struct span piece)
 
 struct rc report_xml_end(struct report_xml *x)
 {
-    clean_feed(x, SPAN(""), true);
-    parse(x);
+    piece_feed(x, SPAN(""), true);
+    if (!x->stopped && !x->ended) // what it still holds back for want of more
+        xmlParseChunk(x->parser, "", 0, 1);
     if (!x->stopped && !x->begun)
         stop(x, report_malformed(x->notes, "There is no XML element in it."));
     if (!x->stopped && !x->ended)
@@ -296,8 +193,7 @@ struct report_xml *report_xml_new(const struct report_xml_events *events, void *
                              .notes = notes,
                              .form = REPORT_UTF8_NEW,
                              .clean = BUF(16 * STEP),
-                             .tag = BUF(REPORT_XML_TAG),
-                             .ready = BUF(4 * STEP + REPORT_XML_TAG),
+                             .filter = REPORT_FILTER,
                              .text = BUF(REPORT_XML_TEXT)};
     x->parser = xmlCreatePushParserCtxt(&sax, x, NULL, 0, NULL);
     if (!x->parser)
@@ -314,8 +210,7 @@ void report_xml_free(struct report_xml **x)
     xmlFreeParserCtxt((*x)->parser);
     report_utf8_free(&(*x)->form);
     buf_free(&(*x)->clean);
-    buf_free(&(*x)->tag);
-    buf_free(&(*x)->ready);
+    report_filter_free(&(*x)->filter);
     buf_free(&(*x)->text);
     free(*x);
     *x = NULL;

@@ -10,7 +10,7 @@ struct report_xml_events {
     bool (*open)(void *context, struct span name, struct span space);
     bool (*close)(void *context, struct span text); // text directly in the element, entities undone
 };
-enum { REPORT_XML_DEPTH = 24, REPORT_XML_TAG = 16 << 10, REPORT_XML_TEXT = 8 << 10 };
+enum { REPORT_XML_DEPTH = 24, REPORT_XML_TEXT = 8 << 10 };
 
 struct report_xml;
 struct report_xml *report_xml_new(const struct report_xml_events *events, void *context,
