@@ -68,12 +68,21 @@ static void on_close(void *context, const xmlChar *name, const xmlChar *prefix, 
     buf_clear(&x->text);
 }
 
+static struct span behind_blanks(struct span s)
+{
+    while (s.len && (unsigned char)s.at[0] <= ' ')
+        s = span_skip(s, 1);
+    return s;
+}
+
+// Blanks at the front are dropped, so that those between elements cost nothing.
 static void on_text(void *context, const xmlChar *s, int len)
 {
     struct report_xml *x = context;
     struct span text = {(const char *)s, len > 0 ? (size_t)len : 0};
+    text = x->text.len ? text : behind_blanks(text);
     size_t room = REPORT_XML_TEXT - x->text.len;
-    if (text.len > room)
+    if (behind_blanks(span_skip(text, room)).len)
         report_remark(x->notes, REPORT_REMARK_TEXT_CUT, buf_span(&x->text));
     buf_put(&x->text, span_first(text, room));
 }
@@ -138,8 +147,7 @@ static void parse(struct report_xml *x)
 {
     struct span ready = buf_span(&x->filter.out);
     if (x->ended) { // one root; the rest is only looked at
-        while (ready.len && (unsigned char)ready.at[0] <= ' ')
-            ready = span_skip(ready, 1);
+        ready = behind_blanks(ready);
         if (ready.len && !x->notes->at[REPORT_REMARK_TEXT_BEHIND].times)
             report_remark(x->notes, REPORT_REMARK_TEXT_BEHIND, ready);
     } else if (!x->stopped && ready.len)
