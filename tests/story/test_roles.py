@@ -46,6 +46,14 @@ def kill_one(server, role):
     assert lab_.until(back, 10, 0.02), f"{role} is not started again"
 
 
+def restart(server, patience=15):
+    """All at once, as a power cut does; the port is free when the last of them is gone."""
+    roles = alone.role_pids(server)
+    server.kill()
+    assert alone.gone(roles, 30)
+    server.start(patience)
+
+
 @pytest.mark.parametrize("role", alone.ROLES)
 def test_a_role_is_killed_under_load(start, role):
     server, sink, load = start()
@@ -69,8 +77,7 @@ def test_all_are_killed_at_once(start):
     server, sink, load = start()
     for k in range(2):
         load.sent(60 + 80 * k)
-        server.kill()
-        server.start()
+        restart(server)
     load.sent(220)
     load.stop()
     alone.check(load, sink)
@@ -155,8 +162,7 @@ def every_role(server):
 
 
 def everything(server):
-    server.kill()
-    server.start(30)
+    restart(server, 30)
     return "everything"
 
 
