@@ -66,6 +66,8 @@ void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t);
 void io_stream_connect_tls(struct io_stream *s, struct io_tls_client *t,
                            const struct io_tls_want *want);
 const struct io_tls_facts *io_stream_tls(const struct io_stream *s);     // NULL: no TLS
+// The server side's; false: no TLS.
+bool io_stream_binding(const struct io_stream *s, struct io_tls_binding *out);
 bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out); // asks the kernel
 
 // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path"; parse takes the same.

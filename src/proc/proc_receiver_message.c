@@ -21,6 +21,8 @@ static void body_begin(struct session *s)
     s->scan = (struct mail_scan){0};
     receiver_body_start(&s->body, s->receiver, body_ready, s);
     receiver_screen_begin(&s->screen, s->receiver, s->inside, &s->body);
+    if (s->login.user)
+        receiver_screen_submit(&s->screen, s->receiver, s->login.user);
 }
 
 void session_body_piece(struct session *s, struct span piece)
@@ -62,6 +64,7 @@ static void put_received(struct session *s, struct buf *head)
                           .recipient = t->count == 1 ? t->recipients[0].address.text : SPAN(""),
                           .esmtp = smtp_server_esmtp(s->smtp),
                           .tls = tls != NULL,
+                          .authenticated = s->login.user != NULL,
                           .tls_version = span_str(tls ? tls->version : ""),
                           .tls_cipher = span_str(tls ? tls->cipher : ""),
                           .when = io_wall(s->receiver->proc->loop)});
@@ -74,7 +77,8 @@ static void log_accepted(struct session *s, const struct smtp_transaction *t, co
     session_put_client(&client, s);
     LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
         LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
-        LOG_T("tls", tls ? tls->version : "none"));
+        LOG_T("tls", tls ? tls->version : "none"),
+        LOG_S("user", s->login.user ? s->login.user->name : SPAN("")));
 }
 
 static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
@@ -136,6 +140,8 @@ static void send_to_store(struct session *s, struct store_envelope *e)
     e->client = buf_span(&client);
     receiver_screen_put(&s->screen, &head);
     put_received(s, &head);
+    if (s->screen.submit)
+        buf_put(&head, receiver_submit_fields(s->screen.submit));
     e->head = buf_span(&head);
     e->recipients = recipients;
     fill_recipients(s, e, &bare);
@@ -176,9 +182,12 @@ static void store_message(struct session *s)
 static void conclude(struct session *s)
 {
     struct receiver_refusal no = {.code = 0};
+    struct span own = s->screen.submit ? receiver_submit_refusal(s->screen.submit) : SPAN("");
     if (s->screen.auth)
         receiver_auth_refusal(s->screen.auth, &no);
-    if (no.code) {
+    if (own.len) {
+        session_answer(s, 550, "5.7.1", own);
+    } else if (no.code) {
         receiver_auth_record(s->screen.auth, s->id, false);
         session_answer(s, no.code, no.status, buf_span(&no.text));
     } else {

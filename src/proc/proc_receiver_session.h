@@ -3,6 +3,7 @@
 // asks before there is a message, proc_receiver_message.c takes the message in.
 #pragma once
 #include "mail_header.h"
+#include "proc_receiver_login.h"
 #include "proc_receiver_screen.h"
 
 struct session {
@@ -15,7 +16,8 @@ struct session {
     struct io_timer timer;
     bool waiting; // for an answer: the machine must not be moved
     bool pumping, committing, judging, in_message;
-    bool inside; // a client of relay.networks
+    bool inside; // a client of relay.networks, or a user
+    struct session_login login;
     struct receiver_body body;
     struct receiver_screen screen;
     struct mail_scan scan;
