@@ -403,6 +403,7 @@ author("auth-reject.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=reject", key
 author("auth-quarantine.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=quarantine")
 author("auth-watch.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=none")
 author("auth-bare.example")
+author("keys.example")  # its zone is rewritten by tests/story/test_keys.py
 author("auth-silent.example", spf="v=spf1 include:_tcp.mx.tlsa-timeout.example -all", dmarc="v=DMARC1; p=reject")
 
 zone("plain-hosts.example")

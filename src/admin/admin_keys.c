@@ -46,7 +46,7 @@ static const struct verb {
 int admin_keys_fault(struct rc rc, const struct conf_fault *fault)
 {
     admin_complain("%s", fault->text);
-    return rc_retry(rc) ? ADMIN_LATER : ADMIN_USAGE;
+    return rc.code == RC_UNAVAILABLE || rc.code == RC_DISK_FULL ? ADMIN_LATER : ADMIN_USAGE;
 }
 
 static int check_flags(const struct admin_call *call, const struct verb *v)

@@ -22,7 +22,7 @@ int admin_print(const struct buf *b)
 {
     if (!rc_ok(buf_state(b)))
         return admin_complain("the output is too large");
-    if (fwrite(b->at, 1, b->len, stdout) != b->len || fflush(stdout)) {
+    if ((b->len && fwrite(b->at, 1, b->len, stdout) != b->len) || fflush(stdout)) {
         admin_complain("standard output cannot be written: %s", strerror(errno));
         return ADMIN_NEGATIVE;
     }

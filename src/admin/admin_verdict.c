@@ -40,7 +40,7 @@ static void json_spf(struct json *j, const struct admin_verdict *v)
         json_close(j, '}');
     } else {
         json_str(j, "result", SPAN("none"));
-        json_null(j, "domain");
+        json_none(j, "domain");
         json_word(j, "reason", v->no_spf);
     }
     json_close(j, '}');

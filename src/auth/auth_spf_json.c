@@ -62,7 +62,7 @@ void auth_spf_put_json(struct buf *b, const struct auth_spf_result *r)
         if (r->check[i].checked)
             put_checked(&j, &r->check[i]);
         else
-            json_null(&j, auth_spf_identity_text((enum auth_spf_identity)i));
+            json_none(&j, auth_spf_identity_text((enum auth_spf_identity)i));
     }
     json_close(&j, '}');
 }

@@ -60,7 +60,7 @@ void json_close(struct json *j, char bracket)
 void json_str(struct json *j, const char *key, struct span s)
 {
     if (!s.at) {
-        json_null(j, key);
+        json_none(j, key);
         return;
     }
     begin(j, key);
@@ -79,7 +79,7 @@ void json_bool(struct json *j, const char *key, bool b)
     buf_put(j->out, b ? SPAN("true") : SPAN("false"));
 }
 
-void json_null(struct json *j, const char *key)
+void json_none(struct json *j, const char *key)
 {
     begin(j, key);
     buf_put(j->out, SPAN("null"));

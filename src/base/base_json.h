@@ -16,5 +16,5 @@ void json_close(struct json *j, char bracket);                 // '}' or ']'
 void json_str(struct json *j, const char *key, struct span s); // .at == NULL gives null
 void json_int(struct json *j, const char *key, int64_t n);
 void json_bool(struct json *j, const char *key, bool b);
-void json_null(struct json *j, const char *key);
+void json_none(struct json *j, const char *key); // null; libjansson has a json_null
 void json_raw(struct json *j, const char *key, struct span json); // a whole value, as it is

@@ -1,5 +1,6 @@
 // What the master sends piece by piece is put into force whole, at START.
 #include "proc_inner.h"
+#include "proc_signers.h"
 
 #include "base_log.h"
 
@@ -50,9 +51,9 @@ static bool got_keys(struct proc_coming *k, struct io_message *m)
 static bool got_signers(struct proc_coming *k, struct io_message *m)
 {
     struct rd r = RD(m->payload);
-    for (size_t count = rd_u16(&r); count && !r.bad; count--)
-        for (int i = 0; i < 3; i++)
-            rd_span(&r);
+    struct proc_signer s;
+    for (size_t count = rd_u16(&r); count && proc_signer_unpack(&r, &s); count--)
+        continue;
     key_free(&k->signers);
     k->signers = BUF(IO_MESSAGE_MAX);
     if (!rd_end(&r) || !rc_ok(buf_reserve(&k->signers, m->payload.len)))

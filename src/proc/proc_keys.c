@@ -1,6 +1,8 @@
 #include "proc_keys.h"
 
 #include "base_log.h"
+#include "proc_keys_files.h"
+#include "proc_signers.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = 4096, PEM_MAX = 64 << 10, LOCK_TRIES = 100 };
+enum { PATH_ROOM = 4096, LOCK_TRIES = 100 };
 #define LOCK_PAUSE_US 50000
 
 static struct rc complain(struct conf_fault *fault, const char *format, ...)
@@ -50,69 +52,6 @@ struct auth_key_rules proc_keys_rules(const struct conf *c)
                                    .settle = conf_int(c, CONF_dkim_settle)};
 }
 
-// ---- files ----
-
-static struct rc read_file(int folder, const char *name, struct buf *b, struct stat *st)
-{
-    CLEANUP(close_fd) int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-    if (fd < 0 || fstat(fd, st))
-        return rc_errno(errno);
-    if (!S_ISREG(st->st_mode) || st->st_size > PEM_MAX)
-        return RC(MALFORMED);
-    TRY(buf_reserve(b, PEM_MAX));
-    for (;;) {
-        ssize_t n = read(fd, b->at + b->len, b->cap - b->len);
-        if (n < 0 && errno != EINTR)
-            return rc_errno(errno);
-        if (n == 0)
-            return RC(OK);
-        b->len += n > 0 ? (size_t)n : 0;
-        if (b->len == b->cap)
-            return RC(TOO_LARGE);
-    }
-}
-
-static bool write_all(int fd, struct span s)
-{
-    while (s.len) {
-        ssize_t n = write(fd, s.at, s.len);
-        if (n < 0 && errno != EINTR)
-            return false;
-        s = span_skip(s, n > 0 ? (size_t)n : 0);
-    }
-    return true;
-}
-
-// Where root makes a file in somebody's folder it is that one's.
-static bool give(int folder, int fd)
-{
-    struct stat st;
-    if (geteuid() != 0)
-        return true;
-    return fstat(folder, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0;
-}
-
-// Whole or not at all, also after a power cut.
-static struct rc write_file(int folder, const char *name, mode_t mode, struct span text)
-{
-    char made[PATH_ROOM];
-    if (snprintf(made, sizeof made, "%s.new", name) >= (int)sizeof made)
-        return RC(TOO_LARGE);
-    if (unlinkat(folder, made, 0) && errno != ENOENT)
-        return rc_errno(errno);
-    CLEANUP(close_fd)
-    int fd = openat(folder, made, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-    if (fd < 0)
-        return rc_errno(errno);
-    if (!give(folder, fd) || !write_all(fd, text) || fsync(fd) ||
-        renameat(folder, made, folder, name)) {
-        struct rc rc = rc_errno(errno);
-        (void)unlinkat(folder, made, 0);
-        return rc;
-    }
-    return fsync(folder) ? rc_errno(errno) : RC(OK);
-}
-
 static void file_name(struct buf *b, const struct auth_key *k, const char *suffix)
 {
     buf_clear(b);
@@ -126,7 +65,7 @@ static struct rc write_state(struct proc_keys *k, const struct auth_key *key,
     CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
     auth_key_put(&text, key);
     file_name(&name, key, AUTH_KEY_STATE);
-    struct rc rc = write_file(k->folder, buf_str(&name), 0644, buf_span(&text));
+    struct rc rc = proc_keys_write_file(k->folder, buf_str(&name), 0644, buf_span(&text));
     if (!rc_ok(rc))
         return complain(fault, "%s/%s cannot be written: %s", buf_str(&k->path), buf_str(&name),
                         strerror(errno));
@@ -142,11 +81,11 @@ static bool is_state(const char *name)
 
 static struct rc take_state(struct proc_keys *k, const char *name, struct conf_fault *fault)
 {
-    CLEANUP(buf_free) struct buf text = BUF(PEM_MAX + 4096);
+    CLEANUP(buf_free) struct buf text = BUF(PROC_KEYS_FILE_MAX + 4096);
     CLEANUP(buf_free) struct buf right = BUF(PATH_ROOM);
     struct auth_key key;
     struct stat st;
-    struct rc rc = read_file(k->folder, name, &text, &st);
+    struct rc rc = proc_keys_read_file(k->folder, name, &text, &st);
     if (rc.code == RC_NOT_FOUND)
         return RC(OK); // removed meanwhile
     if (!rc_ok(rc))
@@ -212,7 +151,7 @@ static struct rc make_folder(struct proc_keys *k, struct conf_fault *fault)
 static struct rc take_lock(struct proc_keys *k, unsigned tries, struct conf_fault *fault)
 {
     k->lock = openat(k->folder, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (k->lock < 0 || !give(k->folder, k->lock))
+    if (k->lock < 0 || !proc_keys_give(k->folder, k->lock))
         return complain(fault, "%s cannot be changed: %s", buf_str(&k->path), strerror(errno));
     for (unsigned i = 0; flock(k->lock, LOCK_EX | LOCK_NB); i++) {
         if (errno != EWOULDBLOCK)
@@ -298,7 +237,7 @@ struct rc proc_keys_make(struct proc_keys *k, const struct auth_key *key, struct
         errno = EEXIST;
         return complain(fault, "%s/%s is there already", buf_str(&k->path), buf_str(&name));
     }
-    struct rc rc = write_file(k->folder, buf_str(&name), 0600, pem);
+    struct rc rc = proc_keys_write_file(k->folder, buf_str(&name), 0600, pem);
     if (!rc_ok(rc))
         return complain(fault, "%s/%s cannot be written: %s", buf_str(&k->path), buf_str(&name),
                         strerror(errno));
@@ -342,7 +281,7 @@ struct rc proc_keys_private(const struct proc_keys *k, size_t i, struct buf *pem
     CLEANUP(buf_free) struct buf name = BUF(PATH_ROOM);
     struct stat st;
     file_name(&name, &k->keys.at[i], AUTH_KEY_PRIVATE);
-    struct rc rc = read_file(k->folder, buf_str(&name), pem, &st);
+    struct rc rc = proc_keys_read_file(k->folder, buf_str(&name), pem, &st);
     if (!rc_ok(rc))
         return complain(fault, "%.*s/%s cannot be read: %s", SPAN_FMT(buf_span(&k->path)),
                         buf_str(&name), rc_text(rc));
@@ -367,25 +306,20 @@ static void wipe(struct buf *b)
     buf_free(b);
 }
 
-static void wr_name(struct buf *b, const struct dns_name *n)
-{
-    wr_span(b, dns_name_span(n));
-}
-
 static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count,
                              struct conf_fault *fault)
 {
     for (size_t i = 0; i < k->keys.count; i++) {
-        CLEANUP(wipe) struct buf pem = BUF(PEM_MAX + 4096);
+        CLEANUP(wipe) struct buf pem = BUF(PROC_KEYS_FILE_MAX + 4096);
         const struct auth_key *key = &k->keys.at[i];
         if (auth_key_phase(key, (struct wall){0}, INT64_MAX / 2) != AUTH_KEY_ACTIVE)
             continue;
         TRY(proc_keys_private(k, i, &pem, fault));
-        wr_name(out, &key->domain);
-        wr_name(out, &key->selector);
-        wr_span(out, span_str(key->sender));
-        wr_u8(out, (uint8_t)key->services);
-        wr_span(out, buf_span(&pem));
+        proc_signer_pack(out, &(struct proc_signer){.domain = dns_name_span(&key->domain),
+                                                    .selector = dns_name_span(&key->selector),
+                                                    .sender = span_str(key->sender),
+                                                    .services = key->services,
+                                                    .pem = buf_span(&pem)});
         ++*count;
     }
     if (rc_ok(buf_state(out)))

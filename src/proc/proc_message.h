@@ -14,7 +14,7 @@ enum proc_message {
     MSG_SECTION = 2,  // conf_pack: at start and at reload
     MSG_KEYS = 4,     // span chain, span key (PEM); both empty: no TLS. Before START and at reload
     MSG_SIGNERS = 16, // DKIM: [span domain, span selector, span sender, u8 services, span key
-                      // (PEM)], all but the key as auth_signing.h has it. As MSG_KEYS
+                      // (PEM)], read by proc_signer_unpack(). As MSG_KEYS
     MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service, span text. A reload sends them anew
                       // after LISTEN_RESET
     MSG_ALIASES = 18, // [span file, u64 bytes of it], [span SRS secret]; fd: their texts, one

@@ -5,6 +5,7 @@
 #include "auth_head.h"
 #include "base_log.h"
 #include "crypto_sign.h"
+#include "proc_signers.h"
 
 #include <stdlib.h>
 
@@ -40,14 +41,13 @@ struct receiver_sign {
 
 static bool key_read(struct one_key *out, struct auth_signing *rule, struct rd *r)
 {
-    struct span domain = rd_span(r), selector = rd_span(r), sender = rd_span(r);
-    rule->services = rd_enum(r, AUTH_SERVICES_END);
-    struct span pem = rd_span(r);
-    if (r->bad || !span_copy(out->sender, sizeof out->sender, sender))
+    struct proc_signer s;
+    if (!proc_signer_unpack(r, &s) || !span_copy(out->sender, sizeof out->sender, s.sender))
         return false;
     rule->sender = span_str(out->sender);
-    return dns_name_parse(&rule->domain, domain) && dns_name_parse(&out->selector, selector) &&
-           rc_ok(crypto_private_read(&out->key, pem));
+    rule->services = s.services;
+    return dns_name_parse(&rule->domain, s.domain) && dns_name_parse(&out->selector, s.selector) &&
+           rc_ok(crypto_private_read(&out->key, s.pem));
 }
 
 static void put_oversign(struct buf *b, const struct conf *c)

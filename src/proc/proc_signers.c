@@ -23,6 +23,25 @@ static struct rc complain(struct conf_fault *fault, const char *format, ...)
     return RC(CONFIG);
 }
 
+void proc_signer_pack(struct buf *b, const struct proc_signer *s)
+{
+    wr_span(b, s->domain);
+    wr_span(b, s->selector);
+    wr_span(b, s->sender);
+    wr_u8(b, (uint8_t)s->services);
+    wr_span(b, s->pem);
+}
+
+bool proc_signer_unpack(struct rd *r, struct proc_signer *out)
+{
+    out->domain = rd_span(r);
+    out->selector = rd_span(r);
+    out->sender = rd_span(r);
+    out->services = rd_enum(r, AUTH_SERVICES_END);
+    out->pem = rd_span(r);
+    return !r->bad;
+}
+
 static void key_free(struct buf *b)
 {
     if (b->at)
@@ -73,11 +92,10 @@ static struct rc load_signer(struct span entry, struct buf *out, struct conf_fau
         return complain(fault, "dkim.sign: \"%.*s\" has too long a file name", SPAN_FMT(entry));
     TRY(proc_file_read(path, &key, fault));
     TRY(try_key(entry, path, buf_span(&key), fault));
-    wr_span(out, dns_name_span(&d));
-    wr_span(out, dns_name_span(&s));
-    wr_span(out, sender);
-    wr_u8(out, 0); // all services
-    wr_span(out, buf_span(&key));
+    proc_signer_pack(out, &(struct proc_signer){.domain = dns_name_span(&d),
+                                                .selector = dns_name_span(&s),
+                                                .sender = sender,
+                                                .pem = buf_span(&key)});
     return RC(OK);
 }
 

@@ -34,7 +34,7 @@ static void put_sts(struct json *j, const struct trust_sts_held *sts)
     if (held)
         json_int(j, "max_age", sts->policy.max_age);
     else
-        json_null(j, "max_age");
+        json_none(j, "max_age");
     json_str(j, "source", held ? span_str(sources[sts->source]) : (struct span){NULL, 0});
     json_str(j, "error", sts->error);
     json_close(j, '}');
@@ -100,7 +100,7 @@ static void put_host(struct json *j, const struct trust_host *h, struct span pro
     if (probe.at)
         json_raw(j, "probe", probe);
     else
-        json_null(j, "probe");
+        json_none(j, "probe");
     json_close(j, '}');
 }
 

@@ -130,6 +130,35 @@ static void from_case(void **state)
     assert_non_null(auth_from_text(from.problem));
 }
 
+// Only what is certainly it: a key bound to one author signs for no other.
+static void test_local_parts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *want;
+    } rows[] = {
+        {"ann@example.com", "ann"},
+        {"Ann B. <ann.b+c@example.com>", "ann.b+c"},
+        {"<@a.example:ann@example.com>", "ann"},
+        {"\"a b\"@example.com", "\"a b\""},
+        {"G: ann@example.com;", "ann"},
+        {"a . b@example.com", ""},
+        {"a(x)b@example.com", ""},
+        {"John ann@example.com", ""},
+        {"ann@example.com, bob@example.com", ""},
+        {"ann@example.com, ann@example.com", ""},
+        {"ann@example.com, bob@example.net", ""},
+        {"ann@", ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct span value = span_str(rows[i].value);
+        struct auth_from from;
+        auth_from_read(&from, &value, 1);
+        if (!span_eq(from.local, span_str(rows[i].want)))
+            fail_msg("%s: %.*s", rows[i].value, SPAN_FMT(from.local));
+    }
+}
+
 static void nul_hides_nothing(void **state)
 {
     (void)state;
@@ -238,9 +267,8 @@ int main(void)
 {
     enum { CASES = sizeof cases / sizeof *cases };
     struct CMUnitTest tests[CASES + 4] = {
-        cmocka_unit_test(nul_hides_nothing),
-        cmocka_unit_test(fields),
-        cmocka_unit_test(long_values),
+        cmocka_unit_test(test_local_parts), cmocka_unit_test(nul_hides_nothing),
+        cmocka_unit_test(fields),           cmocka_unit_test(long_values),
         cmocka_unit_test(vectors),
     };
     for (size_t i = 0; i < CASES; i++)

@@ -27,7 +27,7 @@ static void json_values_and_commas(void **state)
     json_open(&j, "d", '[');
     json_bool(&j, NULL, true);
     json_bool(&j, NULL, false);
-    json_null(&j, NULL);
+    json_none(&j, NULL);
     json_open(&j, NULL, '{');
     json_close(&j, '}');
     json_close(&j, ']');
