@@ -14,13 +14,18 @@
 enum { GOALS_MOST = 7000, ROUTES_MEMORY = 32 << 20 };
 static const int64_t mailbox_us = SECONDS(30);
 
+struct goal {
+    struct store_recipient to;
+    size_t of;   // which recipient of the transaction leads here
+    bool listed; // by a list with an owner: the sender asked nothing of its members
+};
 struct routes {
     struct aliases *aliases; // those of the transaction's begin
     struct arena memory;
-    struct store_recipient *goals;
+    struct goal *goals;
     size_t count, cap;
     bool expanded; // an alias took part: two recipients may lead to one goal
-    // The recipient in question.
+    // The recipient in question; the machine keeps it until it is answered.
     struct alias_walk *walk;
     struct mail_address to;
     struct session *session;
@@ -64,13 +69,13 @@ static bool same_goal(const struct store_recipient *a, const struct store_recipi
 static bool goal_there(const struct routes *r, const struct store_recipient *one)
 {
     for (size_t i = 0; r->expanded && i < r->count; i++)
-        if (same_goal(&r->goals[i], one))
+        if (same_goal(&r->goals[i].to, one))
             return true;
     return false;
 }
 
 // False past a ceiling.
-static bool goal_add(struct routes *r, struct store_recipient one)
+static bool goal_add(struct routes *r, struct store_recipient one, bool listed)
 {
     if (goal_there(r, &one))
         return true;
@@ -88,7 +93,8 @@ static bool goal_add(struct routes *r, struct store_recipient one)
     one.domain = domain;
     one.return_path = path;
     one.orcpt = orcpt;
-    r->goals[r->count++] = one;
+    size_t of = smtp_server_transaction(r->session->smtp)->count;
+    r->goals[r->count++] = (struct goal){one, of, listed};
     return true;
 }
 
@@ -126,8 +132,17 @@ static struct span original(struct routes *r)
     return s.at ? s : SPAN("");
 }
 
+// Of one whom the machine had no room for in the end.
+static void forget_refused(struct routes *r)
+{
+    size_t accepted = smtp_server_transaction(r->session->smtp)->count;
+    while (r->count && r->goals[r->count - 1].of >= accepted)
+        r->count--;
+}
+
 static bool take_goals(struct routes *r)
 {
+    forget_refused(r);
     size_t count;
     const struct alias_goal *g = alias_walk_goals(r->walk, &count);
     bool plain = alias_walk_plain(r->walk);
@@ -137,9 +152,8 @@ static bool take_goals(struct routes *r)
         struct store_recipient one = {.address = g[i].address,
                                       .domain = g[i].domain,
                                       .return_path = return_path(r, &g[i]),
-                                      .orcpt = g[i].owner.len ? SPAN("") : orcpt,
-                                      .notify = g[i].owner.len ? STORE_NOTIFY_FAILURE : 0};
-        if (!goal_add(r, one))
+                                      .orcpt = orcpt};
+        if (!goal_add(r, one, g[i].owner.len > 0))
             return false;
     }
     return true;
@@ -152,11 +166,22 @@ size_t session_routes_count(const struct session *s)
 
 size_t session_routes_put(const struct session *s, struct store_recipient *out, struct wall due)
 {
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    size_t count = 0;
     for (size_t i = 0; i < session_routes_count(s); i++) {
-        out[i] = s->routes->goals[i];
-        out[i].due = due;
+        const struct goal *g = &s->routes->goals[i];
+        if (g->of >= t->count) // the machine had no room for it
+            continue;
+        struct store_recipient *r = &out[count++];
+        *r = g->to;
+        r->due = due;
+        r->notify = g->listed ? STORE_NOTIFY_FAILURE : t->recipients[g->of].notify;
+        if (g->listed)
+            r->orcpt = SPAN("");
+        else if (t->recipients[g->of].orcpt.len)
+            r->orcpt = t->recipients[g->of].orcpt;
     }
-    return session_routes_count(s);
+    return count;
 }
 
 // ---- the answer to RCPT ----
@@ -164,7 +189,7 @@ size_t session_routes_put(const struct session *s, struct store_recipient *out, 
 static void accept_goals(struct session *s)
 {
     if (take_goals(s->routes))
-        session_accept_rcpt(s, &s->routes->to);
+        session_accept_rcpt(s);
     else
         session_answer(s, 452, "4.5.3", SPAN("too many recipients behind these addresses"));
 }
@@ -206,10 +231,10 @@ static bool mailbox_told(void *arg, struct io_message *m)
     struct rd rd = RD(m ? m->payload : SPAN(""));
     uint8_t told = m ? (uint8_t)rd_enum(&rd, MAILBOX_KINDS) : MAILBOX_NOT_KNOWN;
     bool wellformed = !m || (m->kind == MSG_MAILBOX_IS && rd_end(&rd));
-    s->routes->asking = false;
+    s->routes->asking = s->waiting = false;
     alias_walk_answer(s->routes->walk, wellformed ? is[told] : ALIAS_MAILBOX_NOT_KNOWN);
     walk_on(s);
-    if (!s->routes->asking) {
+    if (!s->waiting) {
         io_stream_pause(s->stream, false);
         session_resume(s);
     }
@@ -241,6 +266,13 @@ static void walk_on(struct session *s)
     answer_route(s);
 }
 
+static void start_walk(struct session *s)
+{
+    struct routes *r = s->routes;
+    r->walk = alias_walk_new(&r->aliases->conf, &r->to);
+    walk_on(s);
+}
+
 // What comes back to a sender of ours goes to who really sent it; a forged one nowhere.
 static bool answer_returned(struct session *s, const struct mail_address *to)
 {
@@ -258,8 +290,8 @@ static bool answer_returned(struct session *s, const struct mail_address *to)
         return true;
     }
     struct store_recipient one = {.address = back.text, .domain = dns_name_span(&back.domain)};
-    if (goal_add(r, one))
-        session_accept_rcpt(s, to);
+    if (goal_add(r, one, false))
+        session_accept_rcpt(s);
     else
         session_answer(s, 452, "4.5.3", SPAN("too many recipients"));
     return true;
@@ -271,6 +303,5 @@ void session_route(struct session *s, const struct mail_address *to)
     if (answer_returned(s, to))
         return;
     r->to = *to;
-    r->walk = alias_walk_new(&r->aliases->conf, to);
-    walk_on(s);
+    session_count(s, 0, 1, start_walk);
 }

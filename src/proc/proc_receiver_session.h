@@ -3,6 +3,7 @@
 // asks before there is a message, proc_receiver_message.c takes the message in.
 #pragma once
 #include "mail_header.h"
+#include "proc_receiver_login.h"
 #include "proc_receiver_screen.h"
 
 struct session {
@@ -15,7 +16,8 @@ struct session {
     struct io_timer timer;
     bool waiting; // for an answer: the machine must not be moved
     bool pumping, committing, judging, in_message;
-    bool inside; // a client of relay.networks
+    bool inside; // a client of relay.networks, or a user
+    struct session_login login;
     struct receiver_body body;
     struct receiver_screen screen;
     struct mail_scan scan;
@@ -36,7 +38,7 @@ void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
 void session_answer_mail(struct session *s, const struct mail_address *from);
 void session_answer_rcpt(struct session *s, const struct mail_address *to);
 void session_answer_data(struct session *s);
-void session_accept_rcpt(struct session *s, const struct mail_address *to); // it has a way
+void session_accept_rcpt(struct session *s); // it has a way
 
 // proc_receiver_recipient.c
 // Where mail for `to` goes, through aliases and to mailboxes: answers RCPT, now or later.

@@ -18,7 +18,8 @@ from parts import certs, namespace, smtp_server
 
 LETTER = (b"From: Alice <alice@a.example>\r\nTo: Bob <bob@b.example>\r\nSubject: %s\r\n"
           b"Message-ID: <%s@a.example>\r\n\r\n")
-ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher", "control")
+ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher", "control",
+         "authenticator")
 
 
 def letter(name, size=300):
