@@ -4,6 +4,7 @@
 
 const char *const conf_log_levels[] = {"debug", "info", "warn", "error", NULL};
 const char *const conf_auth_spf[] = {"note", "reject", NULL};
+const char *const conf_fcrdns[] = {"ignore", "note", "refuse", NULL};
 const char *const conf_auth_dmarc[] = {"ignore", "note", "enforce", NULL};
 const char *const conf_auth_from[] = {"note", "ambiguous", "strict", NULL};
 const char *const conf_auth_quarantine[] = {"header", "hold", NULL};
@@ -194,6 +195,15 @@ const char *conf_check_route(struct span s)
                ? NULL
                : "is no route; write \"DOMAIN HOST\", \"DOMAIN HOST:PORT\", \"DOMAIN mx:HOST\" or "
                  "\"DOMAIN [ADDRESS]:PORT\"";
+}
+
+const char *conf_check_dnsbl(struct span s)
+{
+    struct span zone = span_cut(&s, ' ');
+    s = span_trim(s);
+    return is_name(zone) && (span_eq(s, SPAN("refuse")) || span_eq(s, SPAN("note")))
+               ? NULL
+               : "is no block list; write \"ZONE refuse\" or \"ZONE note\"";
 }
 
 static bool is_digest(struct span s)

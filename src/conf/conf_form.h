@@ -14,8 +14,10 @@ const char *conf_check_results(struct span s);  // "mx.example.org 192.0.2.1/32"
 const char *conf_check_address(struct span s);  // "192.0.2.1"
 const char *conf_check_forward(struct span s);  // "192.0.2.1@53"
 const char *conf_check_route(struct span s);    // "DOMAIN HOST[:PORT]" ...
+const char *conf_check_dnsbl(struct span s);    // "ZONE refuse", "ZONE note"
 const char *conf_check_policy(struct span s);   // "DOMAIN verify" ...
 
 extern const char *const conf_log_levels[],
     *const conf_auth_spf[], *const conf_auth_dmarc[], *const conf_auth_from[],
-                                                          *const conf_auth_quarantine[];
+                                                          *const conf_auth_quarantine[],
+                                                              *const conf_fcrdns[];

@@ -34,6 +34,31 @@ X(smtp_data_timeout, "smtp.data_timeout", CONF_DURATION, SECONDS(1), SECONDS(360
 X(smtp_session_timeout, "smtp.session_timeout", CONF_DURATION, SECONDS(1), SECONDS(86400), "2h", NULL, CONF_RECEIVER, NULL,
   "Longest session.")
 
+X(limits_per_client, "limits.per_client", CONF_INT, 0, 1000000, "100", NULL, CONF_RECEIVER, NULL,
+  "Sessions at once of one client (an IPv4 address, an IPv6 /64) in one receiver; 0: no limit. relay.networks and users have no limits of this group.")
+X(limits_connects, "limits.connects", CONF_INT, 0, 1000000000, "6000", NULL, CONF_RECEIVER, NULL,
+  "Connections of one client in an hour, in one receiver; 0: no limit.")
+X(limits_messages, "limits.messages", CONF_INT, 0, 1000000000, "20000", NULL, CONF_RECEIVER, NULL,
+  "Messages of one client in an hour, in one receiver; 0: no limit.")
+X(limits_recipients, "limits.recipients", CONF_INT, 0, 1000000000, "100000", NULL, CONF_RECEIVER, NULL,
+  "Recipients that one client may name in an hour, in one receiver; 0: no limit.")
+X(limits_network, "limits.network", CONF_INT, 1, 65536, "8", NULL, CONF_RECEIVER, NULL,
+  "How many times as much as one client all clients of its network (IPv4 /24, IPv6 /48) together may do.")
+X(limits_greet_pause, "limits.greet_pause", CONF_DURATION, 0, SECONDS(60), "0", NULL, CONF_RECEIVER, NULL,
+  "Wait before the greeting on smtp.listen: who talks in it is refused as an early talker; 0: no wait.")
+X(limits_data_rate, "limits.data_rate", CONF_SIZE, 0, INT64_C(1) << 30, "100", NULL, CONF_RECEIVER, NULL,
+  "Bytes a second that a message must come with after its first minute; 0: no limit but smtp.session_timeout.")
+X(limits_stress_timeout, "limits.stress_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "10s", NULL, CONF_RECEIVER, NULL,
+  "Patience for a command in sessions that begin when three quarters of smtp.max_sessions are there.")
+X(limits_dnsbl, "limits.dnsbl", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_dnsbl,
+  "DNS block lists asked about clients, \"ZONE refuse\" or \"ZONE note\" (only a line in the log).")
+X(limits_fcrdns, "limits.fcrdns", CONF_CHOICE, 0, 0, "ignore", conf_fcrdns, CONF_RECEIVER, NULL,
+  "What comes of a client without a name that leads back to its address: ignore does not ask, note writes it to the log, refuse refuses its mail.")
+X(limits_timeout, "limits.timeout", CONF_DURATION, SECONDS(1), SECONDS(60), "10s", NULL, CONF_RECEIVER, NULL,
+  "Time for the DNS to say something about a client; then its mail is taken.")
+X(limits_proxies, "limits.proxies", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
+  "Balancers that say by the PROXY protocol (version 2) who a client is, \"address/bits\"; others that do are refused.")
+
 X(submission_listen, "submission.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
   "Addresses to take users' mail on, in clear text until STARTTLS, \"address:port\"; port 587 is the usual one.")
 X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,

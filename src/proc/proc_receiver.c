@@ -6,6 +6,7 @@
 #include "proc_aliases.h"
 #include "proc_networks.h"
 #include "proc_receiver_auth.h"
+#include "proc_receiver_guard.h"
 #include "proc_receiver_sign.h"
 
 #include <stdlib.h>
@@ -36,6 +37,7 @@ static void configure(struct receiver *r)
     else
         aliases_release(r->aliases);
     r->aliases = aliases ? aliases : r->aliases;
+    guard_configure(r->guard, c);
     receiver_rules_release(r->rules);
     r->rules = receiver_rules_new(c);
     receiver_keys_release(r->keys);
@@ -48,6 +50,7 @@ static void configure(struct receiver *r)
         .max_messages = (unsigned)conf_int(c, CONF_smtp_max_messages),
         .command_us = conf_int(c, CONF_smtp_command_timeout),
         .data_us = conf_int(c, CONF_smtp_data_timeout),
+        .data_rate = (uint64_t)conf_int(c, CONF_limits_data_rate),
         .session_us = conf_int(c, CONF_smtp_session_timeout),
         .starttls = r->tls != NULL,
     };
@@ -87,6 +90,7 @@ static struct receiver *receiver_of(struct proc *p)
     if (!p->data) {
         struct receiver *r = mem_new(sizeof *r);
         r->proc = p;
+        r->guard = guard_new();
         r->current.fd = r->spare.fd = -1;
         r->segments = proc_segments_new();
         p->data = r;

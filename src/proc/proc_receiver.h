@@ -1,6 +1,7 @@
 // What the parts of the receiver role share: the segments it writes to, and the
 // way a finished message becomes durable.
 #pragma once
+#include "base_meter.h"
 #include "proc_role.h"
 #include "io_stream.h"
 #include "proc_segments.h"
@@ -60,6 +61,7 @@ struct receiver {
     struct io_tls_server *tls;
     struct networks *networks;
     struct aliases *aliases;
+    struct guard *guard;
     struct receiver_door *doors;
     size_t door_count, session_count;
     size_t session_max, session_peak; // peak: since memory was last given back

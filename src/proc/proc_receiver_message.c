@@ -18,6 +18,7 @@ static void body_ready(void *arg)
 static void body_begin(struct session *s)
 {
     s->in_message = true;
+    s->bytes = 0;
     s->scan = (struct mail_scan){0};
     receiver_body_start(&s->body, s->receiver, body_ready, s);
     receiver_screen_begin(&s->screen, s->receiver, s->inside, &s->body);
@@ -30,6 +31,7 @@ void session_body_piece(struct session *s, struct span piece)
     if (!s->in_message)
         body_begin(s);
     mail_scan_feed(&s->scan, piece);
+    s->bytes += piece.len;
     receiver_screen_feed(&s->screen, piece);
     if (s->body.waiting) {
         s->waiting = true;
@@ -112,10 +114,13 @@ static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
     receiver_id_text(id, rc_ok(rc) ? queued : s->id);
     if (rc_ok(rc)) {
         log_accepted(s, smtp_server_transaction(s->smtp), id);
+        meter_count(METER_RECEIVED, 1);
+        meter_count(METER_RECEIVED_BYTES, s->bytes);
         buf_printf(&text, "message %s is queued", id);
         session_answer(s, 250, "2.0.0", buf_span(&text));
         return;
     }
+    meter_count(METER_REFUSED_STORE, 1);
     LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
     buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
     bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
@@ -230,6 +235,7 @@ void session_commit(struct session *s)
         body_begin(s); // an empty message
     s->id = receiver_new_id(s->receiver);
     if (goes_in_circles(s)) {
+        meter_count(METER_REFUSED_LOOP, 1);
         session_answer(s, 554, "5.4.6",
                        SPAN("too many Received fields: this message goes in circles"));
         session_body_abort(s);

@@ -325,6 +325,17 @@ static bool ours_to_move(const struct smtp_server *s)
     return s->state == STATE_ASK || s->state == STATE_WAIT || s->state >= STATE_CLOSING;
 }
 
+// When a message that stops here has come too slowly: one byte now and then keeps
+// patience awake, and a session busy for hours.
+static int64_t too_slow(const struct smtp_server *s)
+{
+    uint64_t came = s->received - (s->received > s->chunk_left ? s->chunk_left : s->received);
+    uint64_t rate = s->conf->data_rate;
+    if (rate == 0 || came / rate > INT32_MAX)
+        return INT64_MAX;
+    return s->data_since.us + SECONDS(60) + (int64_t)(came / rate) * US_PER_S;
+}
+
 struct mono smtp_server_deadline(const struct smtp_server *s)
 {
     if (ours_to_move(s))
@@ -332,7 +343,9 @@ struct mono smtp_server_deadline(const struct smtp_server *s)
     bool data = s->state >= STATE_DATA && s->state <= STATE_CHUNK_DROP;
     int64_t patience = s->since.us + (data ? s->conf->data_us : s->conf->command_us);
     int64_t session = s->begun.us + s->conf->session_us;
-    return (struct mono){patience < session ? patience : session};
+    int64_t least = patience < session ? patience : session;
+    int64_t slow = data && s->body_open ? too_slow(s) : INT64_MAX;
+    return (struct mono){slow < least ? slow : least};
 }
 
 void smtp_server_tick(struct smtp_server *s, struct mono now)

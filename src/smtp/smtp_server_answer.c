@@ -47,6 +47,7 @@ static struct smtp_reply answer_data(struct smtp_server *s, struct smtp_reply r)
         return r;
     }
     s->body_open = true;
+    s->data_since = s->now;
     s->state = STATE_DATA;
     s->undot = (struct smtp_undot){0};
     s->received = 0;
