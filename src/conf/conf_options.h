@@ -61,13 +61,13 @@ X(limits_proxies, "limits.proxies", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, co
 
 X(submission_listen, "submission.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
   "Addresses to take users' mail on, in clear text until STARTTLS, \"address:port\"; port 587 is the usual one.")
-X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
-  "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
 
 X(submission_messages, "submission.messages", CONF_INT, 1, 1000000, "300", NULL, CONF_AUTHENTICATOR, NULL,
   "Messages of one user in an hour.")
 X(submission_recipients, "submission.recipients", CONF_INT, 1, 10000000, "3000", NULL, CONF_AUTHENTICATOR, NULL,
   "Recipients of one user in an hour.")
+X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
 
 X(users_file, "users.file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_AUTHENTICATOR, NULL,
   "File of those who may log in, as 'geleit user' writes it; empty: users in store.path.")
