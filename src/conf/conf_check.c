@@ -108,10 +108,25 @@ static struct rc check_signers(const struct conf *c, struct conf_fault *fault)
     return RC(OK);
 }
 
+// The address of a Unix socket has room for 107 bytes.
+static struct rc check_users(const struct conf *c, struct conf_fault *fault)
+{
+    static const enum conf_id sockets[] = {CONF_users_dovecot, CONF_users_dovecot_userdb};
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
+        struct conf_at at = line_of(c, sockets[i], fault);
+        if (conf_span(c, sockets[i]).len > 107)
+            return conf_complain(&at,
+                                 "%s is longer than the 107 bytes that the path of a socket "
+                                 "can have",
+                                 conf_options[sockets[i]].name);
+    }
+    return RC(OK);
+}
+
 struct rc conf_check(const struct conf *c, struct conf_fault *fault)
 {
     static struct rc (*const checks[])(const struct conf *, struct conf_fault *) = {
-        check_tls, check_retry, check_relay, check_listen, check_store, check_signers,
+        check_tls, check_retry, check_relay, check_listen, check_store, check_signers, check_users,
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         TRY(checks[i](c, fault));

@@ -39,6 +39,24 @@ X(submission_listen, "submission.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER
 X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
   "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
 
+X(submission_messages, "submission.messages", CONF_INT, 1, 1000000, "300", NULL, CONF_AUTHENTICATOR, NULL,
+  "Messages of one user in an hour.")
+X(submission_recipients, "submission.recipients", CONF_INT, 1, 10000000, "3000", NULL, CONF_AUTHENTICATOR, NULL,
+  "Recipients of one user in an hour.")
+
+X(users_file, "users.file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_AUTHENTICATOR, NULL,
+  "File of those who may log in, as 'geleit user' writes it; empty: users in store.path.")
+X(users_dovecot, "users.dovecot", CONF_FILE, 0, 0, "", NULL, CONF_AUTHENTICATOR, NULL,
+  "Dovecot's authentication socket (auth-client), asked for everybody who is not in the file; empty: nobody else can log in.")
+X(users_dovecot_userdb, "users.dovecot_userdb", CONF_FILE, 0, 0, "", NULL, CONF_AUTHENTICATOR, NULL,
+  "Dovecot's user database socket (auth-userdb), asked whether a mailbox is there when it is not in the file; empty: only the file counts.")
+X(users_timeout, "users.timeout", CONF_DURATION, SECONDS(1), SECONDS(120), "10s", NULL, CONF_AUTHENTICATOR, NULL,
+  "Patience with Dovecot; then a login is put off with 454, which is not a refusal.")
+X(users_failures, "users.failures", CONF_INT, 1, 100000, "20", NULL, CONF_AUTHENTICATOR, NULL,
+  "Failed logins in an hour from one address (IPv6: /64) before its further ones are put off unseen.")
+X(users_failures_each, "users.failures_each", CONF_INT, 1, 100000, "60", NULL, CONF_AUTHENTICATOR, NULL,
+  "Failed logins in an hour for one user before further ones are put off, but from addresses that he logged in from before.")
+
 X(relay_networks, "relay.networks", CONF_LIST, 0, 0, "127.0.0.0/8,::1/128", NULL, CONF_RECEIVER, conf_check_network,
   "Clients that may send to any destination, \"address/bits\".")
 X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_domain,
@@ -175,7 +193,7 @@ X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS
 X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL, NULL,
   "Age at which a message that cannot be delivered is returned.")
 
-X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTER | CONF_STORE | CONF_CONTROL, NULL,
+X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTER | CONF_STORE | CONF_CONTROL | CONF_AUTHENTICATOR, NULL,
   "Folder of the queue, the history and the policies.")
 X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(315360000), "90d", NULL, CONF_STORE, NULL,
   "How long decision records are kept.")

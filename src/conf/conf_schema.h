@@ -27,7 +27,8 @@ enum conf_role {
     CONF_RESOLVER = 1 << 5,
     CONF_FETCHER = 1 << 6,
     CONF_CONTROL = 1 << 7,
-    CONF_EVERYONE = (1 << 8) - 1,
+    CONF_AUTHENTICATOR = 1 << 8,
+    CONF_EVERYONE = (1 << 9) - 1,
 };
 
 // In `least` of a LIST: its entries end in a file name, behind the last blank; relative

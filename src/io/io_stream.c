@@ -67,6 +67,8 @@ void io_stream_free(struct io_stream *s)
     io_stream_over(s);
     SSL_free(s->ssl);
     SSL_free(s->next);
+    io_tls_server_release(s->server);
+    s->server = NULL;
     io_tls_check_free(s->check);
     if (s->fd >= 0)
         close(s->fd);
@@ -161,9 +163,13 @@ static void ask_tls(struct io_stream *s, SSL *ssl, bool client)
     io_stream_poke(s);
 }
 
-void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t)
+void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t,
+                          const struct io_tls_accept *how)
 {
-    ask_tls(s, io_tls_server_session(t), false);
+    SSL *ssl = io_tls_server_session(t, how);
+    ask_tls(s, ssl, false);
+    s->server = ssl ? t : NULL;
+    s->clear = how ? how->clear : SPAN("");
 }
 
 void io_stream_connect_tls(struct io_stream *s, struct io_tls_client *t,
@@ -175,6 +181,13 @@ void io_stream_connect_tls(struct io_stream *s, struct io_tls_client *t,
 const struct io_tls_facts *io_stream_tls(const struct io_stream *s)
 {
     return s->facts;
+}
+
+size_t io_stream_tls_names(const struct io_stream *s, void (*each)(void *arg, struct span name),
+                           void *arg)
+{
+    X509 *x = s->ssl ? SSL_get0_peer_certificate(s->ssl) : NULL;
+    return x ? io_tls_names(x, false, each, arg) : 0;
 }
 
 bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out)

@@ -60,12 +60,16 @@ void io_stream_close(struct io_stream *s);
 // Handshakes begin when all queued bytes have left. Unread clear-text input is
 // dropped by the client side and is an error (MALFORMED) on the server side. A
 // handshake fails with MALFORMED (no TLS, or none we could agree on), CLOSED or
-// what the network said; a client's facts then have the sentence. `want` and what
-// it points to are copied.
-void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t);
+// what the network said; the facts then have the sentence. `want` and what it points
+// to are copied. With io_tls_accept.clear a client without TLS ends with `closed` (OK).
+void io_stream_accept_tls(struct io_stream *s, struct io_tls_server *t,
+                          const struct io_tls_accept *how); // NULL: {0}
 void io_stream_connect_tls(struct io_stream *s, struct io_tls_client *t,
                            const struct io_tls_want *want);
-const struct io_tls_facts *io_stream_tls(const struct io_stream *s);     // NULL: no TLS
+const struct io_tls_facts *io_stream_tls(const struct io_stream *s); // NULL: no TLS
+// The DNS names in the certificate that the peer showed, proved or not; how many.
+size_t io_stream_tls_names(const struct io_stream *s, void (*each)(void *arg, struct span name),
+                           void *arg);
 bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out); // asks the kernel
 
 // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path"; parse takes the same.

@@ -24,9 +24,11 @@ struct io_stream {
     enum io_stream_state state;
     int fd, depth; // depth: callbacks we are in
     struct buf in, out;
-    size_t sent;       // of `out`, with the kernel
-    struct span shown; // what `input` is being offered from the scratch
-    SSL *ssl, *next;   // next: of the handshake that was asked for
+    size_t sent;                  // of `out`, with the kernel
+    struct span shown;            // what `input` is being offered from the scratch
+    SSL *ssl, *next;              // next: of the handshake that was asked for
+    struct io_tls_server *server; // while its handshake needs it
+    struct span clear;            // io_tls_accept's, until the client has begun as TLS does
     struct io_tls_check *check;
     struct io_tls_facts *facts;
     struct rc fail;              // what ended the stream; OK: nothing did

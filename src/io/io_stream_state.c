@@ -12,6 +12,7 @@
 
 static const int64_t leave_us = SECONDS(30); // for queued bytes, after an own close
 static const int64_t linger_us = SECONDS(2);
+static const int64_t silence_us = SECONDS(10); // of a client that is to begin with TLS
 
 void io_stream_poke(struct io_stream *s)
 {
@@ -179,6 +180,8 @@ static void tell_secured(struct io_stream *s, struct rc how)
         SSL_set_app_data(s->ssl, NULL);
     io_tls_check_free(s->check);
     s->check = NULL;
+    io_tls_server_release(s->server);
+    s->server = NULL;
     if (rc_ok(how))
         s->state = IO_STREAM_OPEN;
     else
@@ -187,10 +190,47 @@ static void tell_secured(struct io_stream *s, struct rc how)
         s->owner->secured(s->arg, how);
 }
 
+static bool begins_clear(struct io_stream *s)
+{
+    enum { HANDSHAKE = 22 }; // RFC 8446 §5.1; a hello in SSL 2's form has its high bit set
+    unsigned char first;
+    if (s->clear.len == 0 || recv(s->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+        return false;
+    if (first < 0x80 && first != HANDSHAKE)
+        return true;
+    s->clear = (struct span){0};
+    io_timer_cancel(s->loop, &s->limit);
+    return false;
+}
+
+// No TLS will come of it: the stream says so, in words that can be read, and closes.
+static void shake_clear(struct io_stream *s, const char *what)
+{
+    SSL_free(s->ssl);
+    s->ssl = NULL;
+    io_tls_server_release(s->server);
+    s->server = NULL;
+    io_timer_cancel(s->loop, &s->limit);
+    if (!s->facts)
+        s->facts = mem_new(sizeof *s->facts);
+    *s->facts =
+        (struct io_tls_facts){.version = "", .cipher = "", .group = "", .fault = IO_TLS_HANDSHAKE};
+    (void)span_copy(s->facts->error, sizeof s->facts->error, span_str(what));
+    s->state = IO_STREAM_OPEN;
+    s->blocked = false;
+    buf_put(&s->out, s->clear);
+    s->closing = true;
+    io_stream_poke(s);
+}
+
 static void shake(struct io_stream *s)
 {
     if (s->async)
         return;
+    if (begins_clear(s)) {
+        shake_clear(s, "handshake: the client speaks clear text where TLS is to begin");
+        return;
+    }
     struct io_wire w = io_wire_shake(s);
     s->blocked = w.is == IO_WIRE_WRITE;
     if (w.is == IO_WIRE_ASYNC)
@@ -228,6 +268,8 @@ static void shake_begin(struct io_stream *s)
     s->next = NULL;
     s->tls_asked = s->wrote = false;
     s->state = IO_STREAM_SHAKING;
+    if (s->clear.len)
+        io_timer_set(s->loop, &s->limit, (struct mono){io_now(s->loop).us + silence_us});
     shake(s);
 }
 
@@ -269,10 +311,20 @@ static void notify(struct io_stream *s)
         linger(s);
 }
 
+static void settle(struct io_stream *s);
+static void leave(struct io_stream *s);
+
 void io_stream_limit(void *arg)
 {
     struct io_stream *s = arg;
-    tell_closed(s, s->state == IO_STREAM_LINGERING ? RC(OK) : RC(TIMEOUT));
+    if (s->state != IO_STREAM_SHAKING) {
+        tell_closed(s, s->state == IO_STREAM_LINGERING ? RC(OK) : RC(TIMEOUT));
+        return;
+    }
+    s->depth++;
+    shake_clear(s, "handshake: the client says nothing, where TLS is to begin with its first word");
+    settle(s);
+    leave(s);
 }
 
 // ---- what comes next

@@ -8,14 +8,52 @@
 #include "base_rc.h"
 #include "base_span.h"
 
-struct io_tls_server; // what a listener needs: certificate chain and key
-// PEM texts; the place where a key *handle* of the signer will stand is `key`.
-// *why says in one sentence what is wrong (a static string). TLS 1.2 and up, no
-// client certificate; what old clients can do is taken, the alternative being
-// clear text.
+struct io_tls_pair { // PEM texts; the place where a key *handle* of the signer will stand
+    struct span chain, key;
+};
+struct io_tls_ticket_key { // random bytes, the same for all receivers
+    unsigned char name[16], cipher[32], mac[32];
+};
+enum { IO_TLS_TICKET_KEYS = 2 };
+struct io_tls_server_conf {
+    // A client sees the one with the name it asks for (exactly, or by a wildcard); of
+    // several those whose keys differ in kind are side by side, and the first of a kind
+    // counts. Who asks for another name or none sees the first of all.
+    const struct io_tls_pair *pairs;
+    size_t pair_count;
+    struct span tickets;   // io_tls_ticket_key, that of new tickets first; empty: none
+    int64_t ticket_us;     // how long a ticket is good
+    bool clients;          // io_tls_accept.ask may be used
+    struct span client_ca; // its trust anchors (PEM); empty: the system's
+};
+struct io_tls_server; // what a listener needs
+// *why says in one sentence what is wrong (a static string), *which (or NULL) of which
+// pair. What old clients can do is taken, the alternative being clear text.
+struct rc io_tls_server_make(struct io_tls_server **out, const struct io_tls_server_conf *c,
+                             const char **why, size_t *which);
 struct rc io_tls_server_new(struct io_tls_server **out, struct span chain, struct span key,
-                            const char **why);
+                            const char **why); // one pair, nothing else
+// Handshakes under way go on with it.
 void io_tls_server_free(struct io_tls_server *s);
+
+// Of a certificate that belongs to its key; CONFIG and *why as above.
+struct io_tls_about {
+    int64_t from, until; // seconds since 1970
+    char name[254];      // the first in it; may be empty
+};
+struct rc io_tls_pair_about(struct io_tls_about *out, const struct io_tls_pair *pair,
+                            const char **why);
+
+enum io_tls_least { IO_TLS_FROM_1_2, IO_TLS_FROM_1_3, IO_TLS_FROM_1_1, IO_TLS_FROM_1_0 };
+struct io_tls_accept { // {0} is what most want
+    enum io_tls_least least;
+    // Asks for the client's certificate. Whatever it shows, the handshake goes on;
+    // facts.pkix says whether its chain is good, the names are for io_stream_tls_names().
+    bool ask;
+    // Where TLS begins with the first byte: said in clear text to who speaks clear text
+    // or waits for us to speak, before the stream closes by itself. Borrowed for good.
+    struct span clear;
+};
 
 struct io_tls_client; // trust anchors for PKIX, shared by all connections of a role
 // `ca_file` empty: the system's anchors.

@@ -275,6 +275,25 @@ static void certificate_read(X509 *leaf, struct io_tls_facts *f)
         f->until = timegm(&tm);
 }
 
+static void name_first(void *arg, struct span name)
+{
+    struct io_tls_facts *f = arg;
+    if (!f->matched[0])
+        (void)span_copy(f->matched, sizeof f->matched, name);
+}
+
+// A client's: its names count where somebody asks for them.
+static void client_read(SSL *ssl, X509 *leaf, struct io_tls_facts *f)
+{
+    long result = SSL_get_verify_result(ssl);
+    f->pkix = result == X509_V_OK && !SSL_session_reused(ssl);
+    if (f->pkix)
+        (void)io_tls_names(leaf, false, name_first, f);
+    else
+        missing(f, fault_of((int)result), "client certificate",
+                X509_verify_cert_error_string(result));
+}
+
 static const char *group_of(SSL *ssl)
 {
     int id = (int)SSL_get_negotiated_group(ssl);
@@ -287,16 +306,18 @@ void io_tls_facts_read(SSL *ssl, const struct io_tls_check *check, struct io_tls
     *out = (struct io_tls_facts){.version = SSL_get_version(ssl), .group = group_of(ssl)};
     const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
     out->cipher = cipher ? SSL_CIPHER_get_name(cipher) : "";
-    X509 *leaf = check ? SSL_get0_peer_certificate(ssl) : NULL;
+    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    if (leaf && !check)
+        client_read(ssl, leaf, out);
     if (leaf)
         certificate_read(leaf, out);
     else if (check && (check->tlsa || check->pkix || check->pin))
         missing(out, IO_TLS_OTHER, "TLS", "the peer showed no certificate");
-    if (leaf && check->tlsa)
+    if (leaf && check && check->tlsa)
         dane_read(ssl, check, out);
-    if (leaf && check->pkix)
+    if (leaf && check && check->pkix)
         pkix_read(ssl, check, out);
-    if (leaf && check->pin)
+    if (leaf && check && check->pin)
         pin_read(leaf, check, out);
     ERR_clear_error();
 }

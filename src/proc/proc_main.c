@@ -11,7 +11,7 @@ static const struct proc_role *const roles[PROC_KINDS] = {
     [PROC_RECEIVER] = &proc_receiver, [PROC_STORE] = &proc_store,
     [PROC_QUEUE] = &proc_queue,       [PROC_SENDER] = &proc_sender,
     [PROC_RESOLVER] = &proc_resolver, [PROC_FETCHER] = &proc_fetcher,
-    [PROC_CONTROL] = &proc_control,
+    [PROC_CONTROL] = &proc_control,   [PROC_AUTHENTICATOR] = &proc_authenticator,
 };
 
 static bool from_a_master(void)

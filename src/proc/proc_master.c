@@ -15,8 +15,9 @@ enum { EXIT_CONFIG = 2 };
 
 // Who answers comes before who asks, the receivers last: the door opens when
 // somebody is at home.
-static const enum proc_kind order[] = {PROC_STORE,  PROC_RESOLVER, PROC_FETCHER, PROC_QUEUE,
-                                       PROC_SENDER, PROC_CONTROL,  PROC_RECEIVER};
+static const enum proc_kind order[] = {PROC_STORE,         PROC_RESOLVER, PROC_FETCHER,
+                                       PROC_QUEUE,         PROC_SENDER,   PROC_CONTROL,
+                                       PROC_AUTHENTICATOR, PROC_RECEIVER};
 enum { KINDS = sizeof order / sizeof *order };
 
 static void log_listening(const struct proc_master *m, const char *event)
@@ -81,6 +82,33 @@ static void warn_counts(const struct proc_master *m, const struct proc_setup *no
                 LOG_T("why", "another number of processes takes effect at the next start"));
 }
 
+// Sessions are many; how many is for smtp.max_sessions to say. Roles inherit the limit.
+static int64_t raise_descriptors(int64_t wanted)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r))
+        return wanted;
+    r.rlim_cur = r.rlim_max;
+    if (r.rlim_max < (rlim_t)wanted) // root may go beyond what it was given
+        r.rlim_cur = r.rlim_max = (rlim_t)wanted;
+    if (setrlimit(RLIMIT_NOFILE, &r) && getrlimit(RLIMIT_NOFILE, &r) == 0) {
+        r.rlim_cur = r.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &r))
+            LOG(LOG_WARN, "descriptors", LOG_T("why", rc_text(rc_errno(errno))));
+    }
+    return r.rlim_cur > INT64_MAX ? INT64_MAX : (int64_t)r.rlim_cur;
+}
+
+static void check_descriptors(const struct proc_master *m)
+{
+    int64_t sessions = conf_int(m->setup->conf, CONF_smtp_max_sessions);
+    int64_t wanted = sessions + PROC_DESCRIPTORS_KEPT, is = raise_descriptors(wanted);
+    if (is < wanted)
+        LOG(LOG_WARN, "descriptors", LOG_I("max_sessions", sessions), LOG_I("open_files", is),
+            LOG_T("why", "fewer files may be open than smtp.max_sessions needs: clients beyond "
+                         "that get 421; raise the limit (LimitNOFILE= of systemd, ulimit -n)"));
+}
+
 static void reload(void *arg)
 {
     struct proc_master *m = arg;
@@ -100,6 +128,7 @@ static void reload(void *arg)
     proc_setup_free(m->setup);
     m->setup = now;
     log_setup("master", (enum log_level)conf_choice(now->conf, CONF_log_level));
+    check_descriptors(m);
     for (size_t i = 0; i < m->count; i++) {
         proc_instance_configure(&m->instances[i]);
         proc_instance_send(&m->instances[i], MSG_START, SPAN(""), -1);
@@ -128,17 +157,6 @@ void proc_master_start(struct proc_master *m, const enum proc_kind *kinds, size_
     }
     for (size_t i = 0; i < m->count; i++)
         proc_instance_send(&m->instances[i], MSG_START, SPAN(""), -1);
-}
-
-// Sessions are many; how many is for smtp.max_sessions to say.
-static void raise_descriptors(void)
-{
-    struct rlimit r;
-    if (getrlimit(RLIMIT_NOFILE, &r))
-        return;
-    r.rlim_cur = r.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &r))
-        LOG(LOG_WARN, "descriptors", LOG_T("why", rc_text(rc_errno(errno))));
 }
 
 static void serve(struct proc_master *m)
@@ -172,7 +190,7 @@ int proc_master_run(const struct proc_master_conf *mc)
         return EXIT_CONFIG;
     }
     log_setup("master", (enum log_level)conf_choice(m.setup->conf, CONF_log_level));
-    raise_descriptors();
+    check_descriptors(&m);
     serve(&m);
     proc_setup_free(m.setup);
     return m.status;

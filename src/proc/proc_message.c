@@ -12,7 +12,7 @@ enum {
     DOMAIN_MAX = 255,
     HOLD_MAX = 1000,
     EVALUATION_TEXTS = 16,
-    RECIPIENT_LEAST = 49, // bytes of a recipient whose texts are all empty
+    RECIPIENT_LEAST = 53, // bytes of a recipient whose texts are all empty
 };
 
 static uint8_t flags_of(const struct store_envelope *e)
@@ -62,6 +62,7 @@ static void recipient_pack(struct buf *b, const struct store_recipient *who)
     wr_i64(b, who->due.us);
     wr_span(b, who->address);
     wr_span(b, who->domain);
+    wr_span(b, who->return_path);
     wr_span(b, who->orcpt);
     wr_span(b, who->status);
     wr_span(b, who->reason);
@@ -107,6 +108,7 @@ static bool recipient_unpack(struct rd *r, struct store_recipient *out, struct a
     out->due.us = rd_i64(r);
     out->address = kept(r, a);
     out->domain = kept(r, a);
+    out->return_path = kept(r, a);
     out->orcpt = kept(r, a);
     out->status = kept(r, a);
     out->reason = kept(r, a);

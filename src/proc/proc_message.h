@@ -86,6 +86,18 @@ enum proc_message {
     MSG_POLICY_LIST = 92, // span those behind it -> u8 rc, span next (empty: all),
     MSG_POLICY_LISTED,    //   [span domain, span value]
 
+    // receiver -> authenticator (proc_login.h)
+    MSG_LOGIN = 120, // login_request -> login_answer
+    MSG_LOGIN_IS,
+    MSG_LOGIN_MORE = 122, // u64 exchange, span the client's message -> login_answer
+    MSG_LOGIN_MORE_IS,
+    MSG_LOGIN_GONE = 124, // u64 exchange: forget it
+    MSG_MAILBOX = 126,    // span address -> u8 mailbox_is
+    MSG_MAILBOX_IS,
+    MSG_ALLOWANCE = 128,  // span user, u32 messages, u32 recipients -> i64 microseconds until there
+    MSG_ALLOWED,          //   is room for them (0: they are counted; INT64_MAX: never)
+    MSG_MECHANISMS = 130, // authenticator ->: u8 bits of sasl_mechanism
+
     // the command line -> control, at the local door (proc_control_request.h)
     MSG_CONTROL = 90, // control_request -> control_answer
     MSG_TOLD,

@@ -12,6 +12,8 @@ const struct proc_pair proc_peers[] = {
     {PROC_RECEIVER, PROC_QUEUE, "bounces to write and their end"},
     {PROC_RECEIVER, PROC_RESOLVER, "DNS questions of SPF, DKIM, ARC and DMARC"},
     {PROC_SENDER, PROC_RESOLVER, "DNS questions"},
+    {PROC_RECEIVER, PROC_AUTHENTICATOR,
+     "logins, whether a mailbox is there, what a user may still send"},
     {PROC_FETCHER, PROC_RESOLVER, "addresses of policy hosts"},
     {PROC_SENDER, PROC_FETCHER, "MTA-STS policies"},
     {PROC_CONTROL, PROC_RESOLVER, "DNS questions of plans to explain, the self-test"},
@@ -25,10 +27,15 @@ static const struct {
     const char *text;
     unsigned conf;
 } kinds[PROC_KINDS] = {
-    [PROC_MASTER] = {"master", CONF_MASTER},    [PROC_RECEIVER] = {"receiver", CONF_RECEIVER},
-    [PROC_STORE] = {"store", CONF_STORE},       [PROC_QUEUE] = {"queue", CONF_QUEUE},
-    [PROC_SENDER] = {"sender", CONF_SENDER},    [PROC_RESOLVER] = {"resolver", CONF_RESOLVER},
-    [PROC_FETCHER] = {"fetcher", CONF_FETCHER}, [PROC_CONTROL] = {"control", CONF_CONTROL},
+    [PROC_MASTER] = {"master", CONF_MASTER},
+    [PROC_RECEIVER] = {"receiver", CONF_RECEIVER},
+    [PROC_STORE] = {"store", CONF_STORE},
+    [PROC_QUEUE] = {"queue", CONF_QUEUE},
+    [PROC_SENDER] = {"sender", CONF_SENDER},
+    [PROC_RESOLVER] = {"resolver", CONF_RESOLVER},
+    [PROC_FETCHER] = {"fetcher", CONF_FETCHER},
+    [PROC_CONTROL] = {"control", CONF_CONTROL},
+    [PROC_AUTHENTICATOR] = {"authenticator", CONF_AUTHENTICATOR},
 };
 
 const char *proc_kind_text(enum proc_kind k)

@@ -13,6 +13,7 @@ enum proc_kind {
     PROC_RESOLVER,
     PROC_FETCHER,
     PROC_CONTROL,
+    PROC_AUTHENTICATOR,
     PROC_KINDS
 };
 const char *proc_kind_text(enum proc_kind k); // "receiver"

@@ -19,6 +19,7 @@ static void configure(struct receiver *r)
     const struct conf *c = r->proc->conf;
     int64_t recipients = conf_int(c, CONF_smtp_max_recipients);
     const char *why = "";
+    receiver_limit_sessions(r);
     io_tls_server_free(r->tls);
     r->tls = NULL;
     if (r->proc->chain.len) {

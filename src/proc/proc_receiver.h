@@ -60,6 +60,7 @@ struct receiver {
     struct aliases *aliases;
     struct receiver_door *doors;
     size_t door_count, session_count;
+    size_t session_max, session_peak; // peak: since memory was last given back
     struct session *sessions;
     struct proc_segments *segments; // of others' messages, for bounces
     struct {
@@ -77,6 +78,7 @@ struct receiver {
 // proc_receiver_session.c
 void receiver_accept(void *door, int fd, const struct io_endpoint *peer);
 void receiver_drain_sessions(struct receiver *r);
+void receiver_limit_sessions(struct receiver *r); // by configuration and open files
 // proc_receiver_bounce.c
 bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);

@@ -86,7 +86,7 @@ static void put_notice(struct buf *out, struct bounce *b, const struct store_env
                                             .diagnostic = f->diagnostic};
     }
     mail_dsn_put(out, &(struct mail_dsn){.reporting_mta = r->smtp.hostname,
-                                         .to = failed->sender,
+                                         .to = store_return_path(failed),
                                          .envid = failed->envid,
                                          .message_id = buf_span(&message_id),
                                          .arrived = failed->received,
@@ -113,10 +113,11 @@ static void commit_notice(struct bounce *b, const struct store_envelope *failed,
                           const struct store_range *body, struct span head)
 {
     struct mail_address sender;
+    struct span back = store_return_path(failed);
     CLEANUP(arena_free) struct arena a = ARENA(4096);
-    if (!mail_address_parse(&sender, failed->sender, true, &a) || sender.kind != MAIL_DOMAIN) {
+    if (!mail_address_parse(&sender, back, true, &a) || sender.kind != MAIL_DOMAIN) {
         // It was a valid path when it was accepted; only a literal is left.
-        LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", failed->sender));
+        LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", back));
         ended(b, true);
         return;
     }
@@ -125,7 +126,7 @@ static void commit_notice(struct bounce *b, const struct store_envelope *failed,
         replaces[i] = failed->recipients[i].id;
     struct wall now = io_wall(b->receiver->proc->loop);
     struct store_recipient to = {
-        .address = failed->sender, .domain = dns_name_span(&sender.domain), .due = now};
+        .address = back, .domain = dns_name_span(&sender.domain), .due = now};
     struct store_envelope e = {
         .id = id, .received = now, .head = head, .body = *body, .count = 1, .recipients = &to};
     receiver_commit(b->receiver, &e, replaces, failed->count, committed, b);

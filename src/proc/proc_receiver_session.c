@@ -3,12 +3,37 @@
 
 #include "base_log.h"
 #include "dns_answer.h"
+#include "proc_serve.h"
 
+#include <malloc.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 static void pump(struct session *s, struct span *in);
+
+// What thousands of sessions took goes back to the system when they are gone.
+static void memory_back(struct receiver *r)
+{
+    enum { MANY = 1000 };
+    if (r->session_peak < MANY || r->session_count > r->session_peak / 4)
+        return;
+    r->session_peak = r->session_count;
+    malloc_trim(0);
+}
+
+// Those who are talked to already must still be able to bring a message.
+void receiver_limit_sessions(struct receiver *r)
+{
+    struct rlimit l;
+    r->session_max = (size_t)conf_int(r->proc->conf, CONF_smtp_max_sessions);
+    if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= r->session_max + PROC_DESCRIPTORS_KEPT)
+        return;
+    rlim_t half = l.rlim_cur / 2, rest = l.rlim_cur - half;
+    r->session_max =
+        (size_t)(half + (rest > PROC_DESCRIPTORS_KEPT ? rest - PROC_DESCRIPTORS_KEPT : 0));
+}
 
 void session_free(struct session *s)
 {
@@ -28,6 +53,7 @@ void session_free(struct session *s)
         s->next->previous = s->previous;
     r->session_count--;
     free(s);
+    memory_back(r);
     receiver_idle(r);
 }
 
@@ -80,7 +106,7 @@ static void starttls(struct session *s)
         return;
     }
     s->waiting = true;
-    io_stream_accept_tls(s->stream, s->receiver->tls);
+    io_stream_accept_tls(s->stream, s->receiver->tls, NULL);
 }
 
 static void arm(struct session *s)
@@ -209,7 +235,7 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
 {
     const struct receiver_door *door = arg;
     struct receiver *r = door->receiver;
-    if (r->session_count >= (size_t)conf_int(r->proc->conf, CONF_smtp_max_sessions)) {
+    if (r->session_count >= r->session_max) {
         refuse(fd);
         return;
     }
@@ -226,6 +252,8 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
         s->next->previous = s;
     r->sessions = s;
     r->session_count++;
+    if (r->session_count > r->session_peak)
+        r->session_peak = r->session_count;
     session_resume(s);
 }
 

@@ -82,4 +82,4 @@ uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc
 void proc_forget(struct proc *p, uint32_t ticket);
 
 extern const struct proc_role proc_receiver, proc_store, proc_queue, proc_sender, proc_resolver,
-    proc_fetcher, proc_control;
+    proc_fetcher, proc_control, proc_authenticator;

@@ -3,6 +3,9 @@
 #pragma once
 #include "conf.h"
 
+// Descriptors of a process that are not for clients: files, channels, listeners.
+enum { PROC_DESCRIPTORS_KEPT = 256 };
+
 // The master: checks, binds, spawns, restarts, reloads, drains. Returns the exit
 // status of `geleit serve`. `path`: configuration file, NULL: none; `overrides`
 // as given with -o.

@@ -32,9 +32,13 @@ enum smtp_outcome { SMTP_PENDING, SMTP_ACCEPTED, SMTP_DEFERRED, SMTP_REJECTED };
 
 struct smtp_client_recipient {
     struct span address;
+    uint8_t notify;    // SMTP_NOTIFY bits (smtp_server.h); 0: not given
+    struct span orcpt; // xtext, as it came; empty: not given
     enum smtp_outcome outcome;
     struct smtp_reply reply; // text lives in the machine until the next transaction
     bool own;                // the refusal is the machine's, the server was not asked
+    bool dsn; // accepted, and what NOTIFY asks for is the server's to tell (RFC 3461 §5.2.1)
+    struct span wire; // the machine's: the address as it is sent
 };
 
 struct smtp_client_transaction {
@@ -42,6 +46,9 @@ struct smtp_client_transaction {
     uint64_t size;      // bytes of the message
     bool eight_bit;     // message holds 8-bit bytes
     bool requiretls;    // send the REQUIRETLS parameter
+    bool utf8;          // its header fields hold UTF-8 (RFC 6532)
+    uint8_t ret;        // enum smtp_ret (smtp_server.h)
+    struct span envid;  // xtext, as it came; empty: not given
     struct smtp_client_recipient *recipients;
     size_t count;
 };
@@ -73,9 +80,13 @@ void smtp_client_starttls(struct smtp_client *c);
 void smtp_client_secured(struct smtp_client *c);
 // Starts a transaction; `t` is borrowed until DONE or CLOSE. With PIPELINING
 // MAIL, RCPTs and DATA go out together. 8-bit content to a server without
-// 8BITMIME (5.6.3), a message over its SIZE (5.3.4), `requiretls` to a server
-// without REQUIRETLS (5.7.30) and addresses that cannot stand in a command are
-// refused here, clearly, by outcome. After a failure: everything is DEFERRED.
+// 8BITMIME (5.6.3: it is never converted, which would break its signatures), a
+// message over its SIZE (5.3.4), `requiretls` to a server without REQUIRETLS
+// (5.7.30), UTF-8 in header fields (5.6.9) or in an address (5.6.7) to a server
+// without SMTPUTF8 and addresses that cannot stand in a command are refused here,
+// clearly, by outcome. A domain with U-labels is sent in A-labels, for which no
+// SMTPUTF8 is needed. RET, ENVID, NOTIFY and ORCPT go to servers with DSN only.
+// After a failure: everything is DEFERRED.
 void smtp_client_begin(struct smtp_client *c, struct smtp_client_transaction *t);
 // Dot-stuffs a piece of the message onto `out`. The message has CRLF line ends
 // only (the store holds no other; a bare CR or LF would go out as CRLF); body_end

@@ -1,5 +1,6 @@
-// The client machine's inside, shared by its two files: smtp_client.c has the
-// connection, smtp_client_transaction.c what happens from MAIL to the final dot.
+// The client machine's inside, shared by its files: smtp_client.c has the
+// connection, smtp_client_transaction.c what happens from MAIL to the final dot,
+// smtp_client_command.c what MAIL and RCPT say, and what is refused before.
 #pragma once
 #include "base_arena.h"
 #include "smtp_capability.h"
@@ -41,6 +42,7 @@ struct smtp_client {
 
     struct smtp_client_transaction *t;
     struct arena memory; // texts of the recipients' replies
+    struct span sender;  // as it is sent
     struct smtp_reply mail_reply;
     size_t at, accepted; // recipient whose reply is due; how many were accepted
     bool pipelined, mail_refused;
@@ -57,6 +59,12 @@ void smtp_client_refuse(struct smtp_client *c); // the same, by the last reply
 void smtp_client_settle(struct smtp_client *c, const struct smtp_reply *r, enum smtp_outcome o);
 enum smtp_outcome smtp_client_outcome(const struct smtp_reply *r);
 struct smtp_reply smtp_client_keep(struct smtp_client *c, const struct smtp_reply *r);
+
+// Of a line: address, ORCPT (500), NOTIFY (RFC 3461 §5.4), and as much again.
+enum { SMTP_CLIENT_COMMAND_MAX = 2048 };
+void smtp_client_refuse_own(struct smtp_client *c); // what the server need not be asked
+void smtp_client_mail_put(struct smtp_client *c);
+void smtp_client_rcpt_put(struct smtp_client *c, size_t recipient);
 
 void smtp_client_on_rset(struct smtp_client *c);
 void smtp_client_on_mail(struct smtp_client *c);

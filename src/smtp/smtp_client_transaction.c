@@ -1,8 +1,6 @@
 #include "smtp_client_private.h"
 
-enum { TEXT_KEEP_MAX = 1000, COMMAND_ROOM = 512 };
-
-#define REPLY(n, s, t) ((struct smtp_reply){.code = (n), .status = s, .text = SPAN(t)})
+enum { TEXT_KEEP_MAX = 1000, ADDRESS_ROOM = 512 };
 
 struct smtp_reply smtp_client_keep(struct smtp_client *c, const struct smtp_reply *r)
 {
@@ -16,14 +14,19 @@ enum smtp_outcome smtp_client_outcome(const struct smtp_reply *r)
     return r->code < 300 ? SMTP_ACCEPTED : r->code < 500 ? SMTP_DEFERRED : SMTP_REJECTED;
 }
 
+static void decide(const struct smtp_client *c, struct smtp_client_recipient *to,
+                   const struct smtp_reply *r, enum smtp_outcome o)
+{
+    to->outcome = o;
+    to->reply = *r;
+    to->dsn = o == SMTP_ACCEPTED && c->capabilities.dsn;
+}
+
 void smtp_client_settle(struct smtp_client *c, const struct smtp_reply *r, enum smtp_outcome o)
 {
-    for (size_t i = 0; c->t && i < c->t->count; i++) {
-        if (c->t->recipients[i].outcome != SMTP_PENDING)
-            continue;
-        c->t->recipients[i].outcome = o;
-        c->t->recipients[i].reply = *r;
-    }
+    for (size_t i = 0; c->t && i < c->t->count; i++)
+        if (c->t->recipients[i].outcome == SMTP_PENDING)
+            decide(c, &c->t->recipients[i], r, o);
 }
 
 static void settle_by_reply(struct smtp_client *c)
@@ -46,119 +49,25 @@ static void finish(struct smtp_client *c, bool unfinished)
     smtp_client_pause(c, SMTP_CLIENT_DONE);
 }
 
-// What would let an address end its command, or mean something else in it.
-static bool address_fits(struct span a, bool utf8)
-{
-    bool quoted = false;
-    for (size_t i = 0; i < a.len; i++) {
-        unsigned char b = (unsigned char)a.at[i];
-        if (b < 0x20 || b == 0x7f || (b >= 0x80 && !utf8))
-            return false;
-        if (!quoted && (b == ' ' || b == '<' || b == '>'))
-            return false;
-        if (quoted && b == '\\')
-            i++;
-        else if (b == '"')
-            quoted = !quoted;
-    }
-    return !quoted && a.len < COMMAND_ROOM - 64;
-}
-
-static bool all_printable(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if ((unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7f)
-            return false;
-    return true;
-}
-
-// Code 0: the address can be sent.
-static struct smtp_reply address_check(const struct smtp_client *c, struct span a, bool recipient)
-{
-    if (all_printable(a) && !span_is_ascii(a) && !c->capabilities.smtputf8)
-        return REPLY(553, "5.6.7", "The next server does not take non-ASCII addresses");
-    if ((recipient && a.len == 0) || !address_fits(a, c->capabilities.smtputf8))
-        return recipient ? REPLY(553, "5.1.3", "Not an address that can be sent to")
-                         : REPLY(553, "5.1.7", "Not a sender address that can be sent");
-    return (struct smtp_reply){0};
-}
-
-// Refusals before a word is said. Code 0: none.
-static struct smtp_reply message_check(const struct smtp_client *c)
-{
-    const struct smtp_capabilities *can = &c->capabilities;
-    if (c->t->requiretls && !can->requiretls)
-        return REPLY(550, "5.7.30", "The next server does not offer REQUIRETLS");
-    if (c->t->eight_bit && !can->eight_bit)
-        return REPLY(554, "5.6.3", "8-bit content, and the next server has no 8BITMIME");
-    if (can->size && c->t->size > can->size)
-        return REPLY(552, "5.3.4", "Bigger than the next server takes");
-    return address_check(c, c->t->sender, false);
-}
-
-static void refuse_locally(struct smtp_client *c)
-{
-    struct smtp_reply r = message_check(c);
-    for (size_t i = 0; i < c->t->count; i++) {
-        struct smtp_client_recipient *to = &c->t->recipients[i];
-        to->reply = r.code ? r : address_check(c, to->address, true);
-        to->own = to->reply.code != 0;
-        to->outcome = to->own ? SMTP_REJECTED : SMTP_PENDING;
-    }
-}
-
-static bool needs_utf8(const struct smtp_client *c)
-{
-    bool needs = !span_is_ascii(c->t->sender);
-    for (size_t i = 0; i < c->t->count; i++)
-        needs |= c->t->recipients[i].outcome == SMTP_PENDING &&
-                 !span_is_ascii(c->t->recipients[i].address);
-    return needs;
-}
-
-static void mail_put(struct smtp_client *c)
-{
-    const struct smtp_client_transaction *t = c->t;
-    buf_put(&c->out, SPAN("MAIL FROM:<"));
-    buf_put(&c->out, t->sender);
-    buf_putc(&c->out, '>');
-    if (c->capabilities.size_given)
-        buf_printf(&c->out, " SIZE=%llu", (unsigned long long)t->size);
-    if (t->eight_bit)
-        buf_put(&c->out, SPAN(" BODY=8BITMIME"));
-    if (t->requiretls)
-        buf_put(&c->out, SPAN(" REQUIRETLS"));
-    if (needs_utf8(c))
-        buf_put(&c->out, SPAN(" SMTPUTF8"));
-    buf_put(&c->out, SPAN("\r\n"));
-}
-
-static void rcpt_put(struct smtp_client *c, size_t i)
-{
-    buf_put(&c->out, SPAN("RCPT TO:<"));
-    buf_put(&c->out, c->t->recipients[i].address);
-    buf_put(&c->out, SPAN(">\r\n"));
-}
-
 // All at once with PIPELINING (RFC 2920), else only the first.
 static void commands_put(struct smtp_client *c)
 {
     if (c->unfinished)
         buf_put(&c->out, SPAN("RSET\r\n"));
     if (c->pipelined || !c->unfinished)
-        mail_put(c);
+        smtp_client_mail_put(c);
     for (size_t i = 0; c->pipelined && i < c->t->count; i++)
         if (c->t->recipients[i].outcome == SMTP_PENDING)
-            rcpt_put(c, i);
+            smtp_client_rcpt_put(c, i);
     if (c->pipelined)
         buf_put(&c->out, SPAN("DATA\r\n"));
 }
 
 static void transaction_take(struct smtp_client *c, struct smtp_client_transaction *t)
 {
-    size_t room = (t->count + 4) * COMMAND_ROOM;
+    size_t room = (t->count + 4) * SMTP_CLIENT_COMMAND_MAX;
     arena_free(&c->memory);
-    c->memory = ARENA((t->count + 2) * (TEXT_KEEP_MAX + 64) + 4096);
+    c->memory = ARENA((t->count + 2) * (TEXT_KEEP_MAX + ADDRESS_ROOM) + 4096);
     c->out.max = room;
     c->t = t;
     c->at = c->accepted = 0;
@@ -167,7 +76,7 @@ static void transaction_take(struct smtp_client *c, struct smtp_client_transacti
     for (size_t i = 0; i < t->count; i++) {
         t->recipients[i].outcome = SMTP_PENDING;
         t->recipients[i].reply = (struct smtp_reply){0};
-        t->recipients[i].own = false;
+        t->recipients[i].own = t->recipients[i].dsn = false;
     }
 }
 
@@ -180,7 +89,7 @@ void smtp_client_begin(struct smtp_client *c, struct smtp_client_transaction *t)
         smtp_client_fail(c, c->failure);
         return;
     }
-    refuse_locally(c);
+    smtp_client_refuse_own(c);
     if (pending_from(c, 0) == t->count) {
         finish(c, c->unfinished);
         return;
@@ -199,7 +108,7 @@ void smtp_client_on_rset(struct smtp_client *c)
         return;
     }
     if (!c->pipelined)
-        mail_put(c);
+        smtp_client_mail_put(c);
     c->unfinished = false;
     c->state = STATE_MAIL;
 }
@@ -222,7 +131,7 @@ static void rcpt_next(struct smtp_client *c, size_t from)
     if (c->at == c->t->count)
         data_next(c);
     else if (!c->pipelined)
-        rcpt_put(c, c->at);
+        smtp_client_rcpt_put(c, c->at);
 }
 
 void smtp_client_on_mail(struct smtp_client *c)
@@ -292,8 +201,8 @@ void smtp_client_on_end(struct smtp_client *c)
 {
     struct smtp_client_recipient *to = &c->t->recipients[c->at];
     if (c->conf.lmtp) {
-        to->reply = smtp_client_keep(c, &c->reply);
-        to->outcome = smtp_client_outcome(&c->reply);
+        struct smtp_reply kept = smtp_client_keep(c, &c->reply);
+        decide(c, to, &kept, smtp_client_outcome(&kept));
         c->at = pending_from(c, c->at + 1);
     } else {
         settle_by_reply(c);

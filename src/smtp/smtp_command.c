@@ -8,7 +8,7 @@ static const struct {
     {"RCPT", SMTP_VERB_RCPT},        {"DATA", SMTP_VERB_DATA},     {"RSET", SMTP_VERB_RSET},
     {"NOOP", SMTP_VERB_NOOP},        {"QUIT", SMTP_VERB_QUIT},     {"VRFY", SMTP_VERB_VRFY},
     {"EXPN", SMTP_VERB_EXPN},        {"HELP", SMTP_VERB_HELP},     {"STARTTLS", SMTP_VERB_STARTTLS},
-    {"AUTH", SMTP_VERB_ABSENT},      {"ETRN", SMTP_VERB_ABSENT},   {"TURN", SMTP_VERB_ABSENT},
+    {"AUTH", SMTP_VERB_AUTH},        {"ETRN", SMTP_VERB_ABSENT},   {"TURN", SMTP_VERB_ABSENT},
     {"ATRN", SMTP_VERB_ABSENT},      {"SEND", SMTP_VERB_ABSENT},   {"SOML", SMTP_VERB_ABSENT},
     {"SAML", SMTP_VERB_ABSENT},      {"LHLO", SMTP_VERB_ABSENT},   {"BDAT", SMTP_VERB_BDAT},
     {"GET", SMTP_VERB_FOREIGN},      {"POST", SMTP_VERB_FOREIGN},  {"CONNECT", SMTP_VERB_FOREIGN},
@@ -33,14 +33,29 @@ static bool has_control(struct span s)
     return false;
 }
 
-// RFC 6531 §3.5: an address with other than ASCII, where SMTPUTF8 is not offered.
-static struct smtp_reply refuse_eight_bit(enum smtp_verb verb)
+// Those that may hold an address in UTF-8 (RFC 6531 §3.3, §3.7.4.2), which is judged
+// with its parameters.
+static bool takes_utf8(enum smtp_verb verb)
 {
-    if (verb == SMTP_VERB_MAIL)
-        return SMTP_REPLY(550, "5.6.7", "Non-ASCII addresses are not supported here");
-    if (verb == SMTP_VERB_RCPT)
-        return SMTP_REPLY(553, "5.6.7", "Non-ASCII addresses are not supported here");
-    return SMTP_REPLY(500, "5.5.2", "Commands are ASCII only");
+    return verb == SMTP_VERB_MAIL || verb == SMTP_VERB_RCPT || verb == SMTP_VERB_VRFY ||
+           verb == SMTP_VERB_EXPN;
+}
+
+static size_t line_max(enum smtp_verb verb)
+{
+    switch (verb) {
+    case SMTP_VERB_MAIL:
+        return SMTP_COMMAND_MAIL_MAX;
+    case SMTP_VERB_RCPT:
+        return SMTP_COMMAND_RCPT_MAX;
+    case SMTP_VERB_VRFY:
+    case SMTP_VERB_EXPN:
+        return SMTP_COMMAND_VRFY_MAX;
+    case SMTP_VERB_AUTH:
+        return SMTP_AUTH_LINE_MAX;
+    default:
+        return SMTP_COMMAND_MAX;
+    }
 }
 
 // RFC 5321 §4.1.1: blanks at the end of a line are tolerated.
@@ -58,12 +73,12 @@ struct smtp_reply smtp_command_parse(struct smtp_command *out, struct span line)
     *out = (struct smtp_command){
         .verb = verb,
         .rest = rest,
-        .max = verb == SMTP_VERB_MAIL ? SMTP_COMMAND_MAIL_MAX : SMTP_COMMAND_MAX,
+        .max = line_max(verb),
     };
     if (has_control(line))
         return SMTP_REPLY(500, "5.5.2", "Control characters in a command");
-    if (!span_is_ascii(line))
-        return refuse_eight_bit(verb);
+    if (!span_is_ascii(line) && !takes_utf8(verb))
+        return SMTP_REPLY(500, "5.5.2", "Commands are ASCII only");
     if (line.len + 2 > out->max)
         return SMTP_REPLY(500, "5.5.2", "Line too long");
     return (struct smtp_reply){0};
@@ -90,80 +105,60 @@ static bool keyword_take(struct span *rest, struct span keyword)
 static bool path_take(struct mail_address *out, struct span *rest, struct arena *a)
 {
     if (span_starts(*rest, SPAN("<"))) {
-        if (!mail_path_parse(out, rest, false, a))
+        if (!mail_path_parse(out, rest, true, a))
             return false;
     } else {
         struct span word = span_first(*rest, span_index(*rest, ' '));
-        if (word.len == 0 || !mail_address_parse(out, word, false, a))
+        if (word.len == 0 || !mail_address_parse(out, word, true, a))
             return false;
         *rest = span_skip(*rest, word.len);
     }
     return rest->len == 0 || rest->at[0] == ' ';
 }
 
-// The next parameter KEY or KEY=VALUE; false: there is none left.
-static bool parameter_take(struct span *rest, struct span *key, struct span *value)
+// What of `line` was taken: its tail `rest` is left.
+static bool taken_is_ascii(struct span line, struct span rest)
 {
-    while (span_starts(*rest, SPAN(" ")))
-        *rest = span_skip(*rest, 1);
-    if (rest->len == 0)
-        return false;
-    struct span word = span_cut(rest, ' ');
-    *key = span_cut(&word, '=');
-    *value = word;
-    return true;
+    return span_is_ascii(span_first(line, line.len - rest.len));
 }
 
-static struct smtp_reply size_parse(struct smtp_mail_arguments *m, struct span value)
-{
-    bool ok = !m->size_given && value.len <= 20 && span_number(value, UINT64_MAX, &m->size);
-    m->size_given = true;
-    return ok ? (struct smtp_reply){0} : SMTP_REPLY(501, "5.5.4", "Syntax: SIZE=bytes, once");
-}
-
-static struct smtp_reply body_parse(struct smtp_mail_arguments *m, struct span value)
-{
-    m->eight_bit = span_ieq(value, SPAN("8BITMIME"));
-    bool ok = !m->body_given && (m->eight_bit || span_ieq(value, SPAN("7BIT")));
-    m->body_given = true;
-    return ok ? (struct smtp_reply){0}
-              : SMTP_REPLY(501, "5.5.4", "Syntax: BODY=7BIT or BODY=8BITMIME, once");
-}
-
-static struct smtp_reply mail_parameter(struct smtp_mail_arguments *m, struct span key,
-                                        struct span value)
-{
-    if (span_ieq(key, SPAN("SIZE")))
-        return size_parse(m, value);
-    if (span_ieq(key, SPAN("BODY")))
-        return body_parse(m, value);
-    return SMTP_REPLY(555, "5.5.4", "Unknown parameter of MAIL");
-}
-
-struct smtp_reply smtp_mail_parse(struct smtp_mail_arguments *out, struct span rest, bool extended,
+struct smtp_reply smtp_mail_parse(struct smtp_transaction *out, struct span rest, bool extended,
                                   struct arena *a)
 {
-    struct span key, value;
-    struct smtp_reply bad = {0};
-    *out = (struct smtp_mail_arguments){0};
+    *out = (struct smtp_transaction){0};
     if (!keyword_take(&rest, SPAN("FROM:")))
         return SMTP_REPLY(501, "5.5.4", "Syntax: MAIL FROM:<address>");
+    struct span path = rest;
     if (!path_take(&out->sender, &rest, a) || out->sender.kind == MAIL_BARE)
         return SMTP_REPLY(501, "5.1.7", "Bad sender address syntax");
-    while (!bad.code && parameter_take(&rest, &key, &value))
-        bad = extended ? mail_parameter(out, key, value)
-                       : SMTP_REPLY(555, "5.5.4", "Parameters need EHLO");
+    if (rest.len && !extended)
+        return SMTP_REPLY(555, "5.5.4", "Parameters need EHLO");
+    struct smtp_reply bad = smtp_mail_parameters(out, rest, a);
+    if (!bad.code && !out->smtputf8 && !taken_is_ascii(path, rest)) // RFC 6531 §3.5
+        return SMTP_REPLY(550, "5.6.7", "A non-ASCII address needs the SMTPUTF8 parameter");
     return bad;
 }
 
-struct smtp_reply smtp_rcpt_parse(struct mail_address *out, struct span rest, struct arena *a)
+struct smtp_reply smtp_rcpt_parse(struct smtp_recipient *out, struct span rest, bool extended,
+                                  bool utf8, struct arena *a)
 {
-    struct span key, value;
+    *out = (struct smtp_recipient){0};
     if (!keyword_take(&rest, SPAN("TO:")))
         return SMTP_REPLY(501, "5.5.4", "Syntax: RCPT TO:<address>");
-    if (!path_take(out, &rest, a) || out->kind == MAIL_NULL)
+    struct span path = rest;
+    if (!path_take(&out->address, &rest, a) || out->address.kind == MAIL_NULL)
         return SMTP_REPLY(501, "5.1.3", "Bad recipient address syntax");
-    if (parameter_take(&rest, &key, &value))
-        return SMTP_REPLY(555, "5.5.4", "Unknown parameter of RCPT");
-    return (struct smtp_reply){0};
+    if (!utf8 && !taken_is_ascii(path, rest)) // RFC 6531 §3.5
+        return SMTP_REPLY(553, "5.6.7", "A non-ASCII address needs MAIL with SMTPUTF8");
+    if (rest.len && !extended)
+        return SMTP_REPLY(555, "5.5.4", "Parameters need EHLO");
+    return smtp_rcpt_parameters(out, rest, utf8, a);
+}
+
+bool smtp_bdat_parse(struct span rest, uint64_t *size, bool *last, bool *bad)
+{
+    struct span number = span_cut(&rest, ' ');
+    *last = span_ieq(rest, SPAN("LAST"));
+    *bad = rest.at && !*last;
+    return number.len > 0 && number.len <= 20 && span_number(number, UINT64_MAX, size);
 }

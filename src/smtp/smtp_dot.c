@@ -29,6 +29,18 @@ static size_t plain_len(bool *mid_line, struct span s)
     return at;
 }
 
+size_t smtp_crlf_len(struct span s)
+{
+    size_t at = 0;
+    while (at < s.len) {
+        size_t stop = at + line_stop(span_skip(s, at));
+        if (stop == s.len || !crlf_at(s, stop))
+            return stop;
+        at = stop + 2;
+    }
+    return at;
+}
+
 static bool bare_at_front(struct span in)
 {
     return in.len && (in.at[0] == '\n' || (in.at[0] == '\r' && in.len > 1 && in.at[1] != '\n'));

@@ -16,6 +16,9 @@ enum smtp_undot_kind {
     SMTP_UNDOT_BARE,  // *in stands before a CR or LF that ends no line
 };
 
+// How many bytes at the front have CR and LF only as CRLF; a last CR is left out.
+size_t smtp_crlf_len(struct span s);
+
 // At most two bytes stay in *in when it wants more: ".\r", or one CR.
 enum smtp_undot_kind smtp_undot_take(struct smtp_undot *u, struct span *in, struct span *piece);
 

@@ -8,7 +8,6 @@ enum {
     OUT_FLUSH = 4096,      // replies gathered before they are handed out
     REPLY_TEXT_MAX = 400,  // a reply line has 512 bytes (RFC 5321 §4.5.3.1.5)
     LINE_SKIP_MAX = 65536, // of a command line that is too long
-    SWALLOW_MIN = 1 << 20, // of a message that is too big, beyond the limit
 };
 
 struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf, struct mono now)
@@ -20,8 +19,9 @@ struct smtp_server *smtp_server_new(const struct smtp_server_conf *conf, struct 
         .since = now,
         .now = now,
         .ticked = true,
+        .state = conf->service == SMTP_SERVICE_SUBMISSIONS ? STATE_STARTTLS : STATE_GREET,
         .out = BUF(OUT_MAX),
-        .memory = ARENA((size_t)conf->max_recipients * 1024 + 4096),
+        .memory = ARENA((size_t)conf->max_recipients * 2048 + 4096),
         .scratch = ARENA(4096),
     };
     return s;
@@ -35,6 +35,7 @@ void smtp_server_free(struct smtp_server *s)
     arena_free(&s->scratch);
     free(s->recipients);
     buf_free(&s->out);
+    smtp_server_auth_forget(s);
     free(s);
 }
 
@@ -61,6 +62,8 @@ void smtp_server_say_last(struct smtp_server *s, const struct smtp_reply *r)
 
 void smtp_server_say(struct smtp_server *s, const struct smtp_reply *r)
 {
+    if (r->code == 0)
+        return;
     s->errors += r->code >= 500;
     if (r->code == 421) {
         smtp_server_say_last(s, r);
@@ -71,8 +74,15 @@ void smtp_server_say(struct smtp_server *s, const struct smtp_reply *r)
         smtp_server_say_last(s, &SMTP_REPLY(421, "4.7.0", "Too many errors"));
 }
 
+void smtp_server_drop_body(struct smtp_server *s)
+{
+    s->abort_due |= s->body_open;
+    s->body_open = false;
+}
+
 void smtp_server_reset(struct smtp_server *s)
 {
+    smtp_server_drop_body(s);
     arena_free(&s->memory);
     arena_free(&s->scratch);
     free(s->recipients);
@@ -80,7 +90,7 @@ void smtp_server_reset(struct smtp_server *s)
     s->recipients_cap = 0;
     s->transaction = (struct smtp_transaction){0};
     s->refused_recipients = 0;
-    s->open = false;
+    s->open = s->chunking = false;
 }
 
 void smtp_server_ask(struct smtp_server *s, enum smtp_server_kind question,
@@ -101,16 +111,30 @@ static bool flush(struct smtp_server *s, struct smtp_server_step *step)
     return true;
 }
 
-static bool give(struct smtp_server *s, struct smtp_server_step *step, enum smtp_server_kind kind)
+bool smtp_server_give(struct smtp_server *s, struct smtp_server_step *step,
+                      enum smtp_server_kind kind)
 {
     *step = (struct smtp_server_step){.kind = kind};
     s->ticked &= kind != SMTP_SERVER_READ && kind != SMTP_SERVER_STARTTLS;
     return true;
 }
 
-static bool wait_input(struct smtp_server *s, struct smtp_server_step *step)
+bool smtp_server_wait_input(struct smtp_server *s, struct smtp_server_step *step)
 {
-    return flush(s, step) || give(s, step, SMTP_SERVER_READ);
+    return flush(s, step) || smtp_server_give(s, step, SMTP_SERVER_READ);
+}
+
+// What the driver must forget comes before anything new.
+bool smtp_server_settle(struct smtp_server *s, struct smtp_server_step *step)
+{
+    enum smtp_server_kind kind = s->abort_due ? SMTP_SERVER_ABORT : SMTP_SERVER_AUTH_CANCEL;
+    if (!s->abort_due && !s->cancel_due)
+        return false;
+    if (s->abort_due)
+        s->abort_due = false;
+    else
+        s->cancel_due = false;
+    return smtp_server_give(s, step, kind);
 }
 
 static bool run_greet(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
@@ -128,27 +152,40 @@ static bool is_tls_talk(const struct smtp_server *s, struct span in)
     return !s->tls && span_starts(in, SPAN("\x16\x03"));
 }
 
-static void refuse_bare(struct smtp_server *s)
+void smtp_server_refuse_bare(struct smtp_server *s)
 {
     smtp_server_say_last(s, &SMTP_REPLY(521, "5.5.2", "Bare CR or LF, only CRLF ends a line"));
+}
+
+void smtp_server_skip_line(struct smtp_server *s, struct smtp_reply verdict)
+{
+    s->verdict = verdict;
+    s->state = STATE_SKIP;
+    s->received = 0;
 }
 
 static void read_command(struct smtp_server *s, enum smtp_line_kind kind, struct span line)
 {
     smtp_server_touch(s);
-    if (kind == SMTP_LINE_WHOLE) {
+    if (kind == SMTP_LINE_WHOLE)
         smtp_server_execute(s, line);
-    } else if (kind == SMTP_LINE_BARE) {
-        refuse_bare(s);
-    } else {
-        s->state = STATE_SKIP;
-        s->received = 0;
-    }
+    else if (kind == SMTP_LINE_BARE)
+        smtp_server_refuse_bare(s);
+    else
+        smtp_server_skip_line(s, SMTP_REPLY(500, "5.5.2", "Line too long"));
+}
+
+// An AUTH line has an initial response; no other is so long.
+static size_t line_max(struct span in)
+{
+    return span_istarts(in, SPAN("AUTH ")) ? SMTP_AUTH_LINE_MAX : SMTP_COMMAND_MAIL_MAX;
 }
 
 static bool run_command(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     struct span line;
+    if (smtp_server_settle(s, step))
+        return true;
     if (s->out.len >= OUT_FLUSH)
         return flush(s, step);
     if (s->draining) {
@@ -160,9 +197,9 @@ static bool run_command(struct smtp_server *s, struct span *in, struct smtp_serv
             s, &SMTP_REPLY(502, "5.5.1", "This port begins in clear text, TLS by STARTTLS"));
         return false;
     }
-    enum smtp_line_kind kind = smtp_line_take(in, SMTP_COMMAND_MAIL_MAX, &line);
+    enum smtp_line_kind kind = smtp_line_take(in, line_max(*in), &line);
     if (kind == SMTP_LINE_MORE)
-        return wait_input(s, step);
+        return smtp_server_wait_input(s, step);
     read_command(s, kind, line);
     return false;
 }
@@ -170,19 +207,21 @@ static bool run_command(struct smtp_server *s, struct span *in, struct smtp_serv
 static bool run_skip(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     size_t before = in->len;
+    if (smtp_server_settle(s, step))
+        return true;
     enum smtp_line_kind kind = smtp_line_skip(in);
     s->received += before - in->len;
     bool endless = s->received > LINE_SKIP_MAX;
     if (kind == SMTP_LINE_MORE && !endless)
-        return wait_input(s, step);
+        return smtp_server_wait_input(s, step);
     s->state = STATE_COMMAND;
     smtp_server_touch(s);
     if (endless)
-        smtp_server_say_last(s, &SMTP_REPLY(500, "5.5.2", "Line too long"));
+        smtp_server_say_last(s, &s->verdict);
     else if (kind == SMTP_LINE_BARE)
-        refuse_bare(s);
+        smtp_server_refuse_bare(s);
     else
-        smtp_server_say(s, &SMTP_REPLY(500, "5.5.2", "Line too long"));
+        smtp_server_say(s, &s->verdict);
     return false;
 }
 
@@ -192,6 +231,7 @@ static bool run_ask(struct smtp_server *s, struct span *in, struct smtp_server_s
     if (flush(s, step))
         return true;
     *step = (struct smtp_server_step){.kind = s->question, .address = s->asked};
+    smtp_server_auth_fill(s, step);
     s->state = STATE_WAIT;
     return true;
 }
@@ -199,86 +239,7 @@ static bool run_ask(struct smtp_server *s, struct span *in, struct smtp_server_s
 static bool run_wait(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     (void)in;
-    return give(s, step, SMTP_SERVER_READ);
-}
-
-// The message is refused, its end still looked for, so that what follows it is
-// not taken for commands.
-static void swallow(struct smtp_server *s, struct smtp_reply verdict)
-{
-    s->verdict = verdict;
-    s->state = STATE_SWALLOW;
-    s->abort_due = true;
-}
-
-static bool abort_first(struct smtp_server *s, struct smtp_server_step *step)
-{
-    if (!s->abort_due)
-        return false;
-    s->abort_due = false;
-    return give(s, step, SMTP_SERVER_ABORT);
-}
-
-static bool data_end(struct smtp_server *s)
-{
-    if (s->state == STATE_DATA) {
-        smtp_server_ask(s, SMTP_SERVER_COMMIT, NULL);
-        return false;
-    }
-    s->state = STATE_COMMAND;
-    s->messages++;
-    smtp_server_reset(s);
-    smtp_server_say(s, &s->verdict);
-    return false;
-}
-
-static bool data_bare(struct smtp_server *s)
-{
-    s->abort_due = s->state == STATE_DATA;
-    refuse_bare(s);
-    return false;
-}
-
-static void swallow_piece(struct smtp_server *s, struct span piece)
-{
-    uint64_t more = s->conf->max_size > SWALLOW_MIN ? s->conf->max_size : SWALLOW_MIN;
-    s->received += piece.len;
-    if (s->received > s->conf->max_size && s->received - s->conf->max_size > more)
-        smtp_server_say_last(s, &s->verdict);
-}
-
-static bool data_piece(struct smtp_server *s, struct span piece, struct smtp_server_step *step)
-{
-    bool too_big = piece.len > s->conf->max_size - s->received;
-    bool has_nul = span_index(piece, '\0') < piece.len; // RFC 5321 §4.5.2, RFC 6152 §3
-    if (too_big || has_nul) {
-        swallow(s, too_big ? SMTP_REPLY(552, "5.3.4", "Message too big")
-                           : SMTP_REPLY(554, "5.6.0", "NUL in the message"));
-        swallow_piece(s, piece);
-        return false;
-    }
-    s->received += piece.len;
-    *step = (struct smtp_server_step){.kind = SMTP_SERVER_BODY, .bytes = piece};
-    return true;
-}
-
-static bool run_data(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
-{
-    struct span piece;
-    if (abort_first(s, step))
-        return true;
-    enum smtp_undot_kind kind = smtp_undot_take(&s->undot, in, &piece);
-    if (kind == SMTP_UNDOT_MORE)
-        return wait_input(s, step);
-    smtp_server_touch(s);
-    if (kind == SMTP_UNDOT_END)
-        return data_end(s);
-    if (kind == SMTP_UNDOT_BARE)
-        return data_bare(s);
-    if (s->state == STATE_DATA)
-        return data_piece(s, piece, step);
-    swallow_piece(s, piece);
-    return false;
+    return smtp_server_give(s, step, SMTP_SERVER_READ);
 }
 
 // What is there already was sent in clear text, to be taken for what comes out
@@ -288,13 +249,13 @@ static bool run_starttls(struct smtp_server *s, struct span *in, struct smtp_ser
     if (flush(s, step))
         return true;
     s->state = in->len ? STATE_CLOSING : STATE_HANDSHAKE;
-    return in->len ? false : give(s, step, SMTP_SERVER_STARTTLS);
+    return in->len ? false : smtp_server_give(s, step, SMTP_SERVER_STARTTLS);
 }
 
 static bool run_handshake(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     if (in->len == 0)
-        return give(s, step, SMTP_SERVER_READ);
+        return smtp_server_give(s, step, SMTP_SERVER_READ);
     s->state = STATE_CLOSING;
     return false;
 }
@@ -302,7 +263,8 @@ static bool run_handshake(struct smtp_server *s, struct span *in, struct smtp_se
 static bool run_closing(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     *in = span_skip(*in, in->len);
-    if (abort_first(s, step) || flush(s, step))
+    smtp_server_drop_body(s);
+    if (smtp_server_settle(s, step) || flush(s, step))
         return true;
     smtp_server_reset(s);
     s->state = STATE_CLOSED;
@@ -312,17 +274,25 @@ static bool run_closing(struct smtp_server *s, struct span *in, struct smtp_serv
 static bool run_closed(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     *in = span_skip(*in, in->len);
-    return give(s, step, SMTP_SERVER_CLOSE);
+    return smtp_server_give(s, step, SMTP_SERVER_CLOSE);
 }
 
 // Each returns true when *step is the step to hand out, false to go on.
 static bool (*const run[STATE_COUNT])(struct smtp_server *s, struct span *in,
                                       struct smtp_server_step *step) = {
-    [STATE_GREET] = run_greet,         [STATE_COMMAND] = run_command,
-    [STATE_SKIP] = run_skip,           [STATE_ASK] = run_ask,
-    [STATE_WAIT] = run_wait,           [STATE_DATA] = run_data,
-    [STATE_SWALLOW] = run_data,        [STATE_STARTTLS] = run_starttls,
-    [STATE_HANDSHAKE] = run_handshake, [STATE_CLOSING] = run_closing,
+    [STATE_GREET] = run_greet,
+    [STATE_COMMAND] = run_command,
+    [STATE_SKIP] = run_skip,
+    [STATE_ASK] = run_ask,
+    [STATE_WAIT] = run_wait,
+    [STATE_AUTH] = smtp_server_run_auth,
+    [STATE_DATA] = smtp_server_run_data,
+    [STATE_SWALLOW] = smtp_server_run_data,
+    [STATE_CHUNK] = smtp_server_run_chunk,
+    [STATE_CHUNK_DROP] = smtp_server_run_chunk_drop,
+    [STATE_STARTTLS] = run_starttls,
+    [STATE_HANDSHAKE] = run_handshake,
+    [STATE_CLOSING] = run_closing,
     [STATE_CLOSED] = run_closed,
 };
 
@@ -345,7 +315,7 @@ void smtp_server_secured(struct smtp_server *s)
     s->helo_span = (struct span){0};
     s->esmtp = false;
     s->tls = true;
-    s->state = STATE_COMMAND;
+    s->state = s->conf->service == SMTP_SERVICE_SUBMISSIONS ? STATE_GREET : STATE_COMMAND;
     smtp_server_touch(s);
 }
 
@@ -359,7 +329,7 @@ struct mono smtp_server_deadline(const struct smtp_server *s)
 {
     if (ours_to_move(s))
         return MONO_NEVER;
-    bool data = s->state == STATE_DATA || s->state == STATE_SWALLOW;
+    bool data = s->state >= STATE_DATA && s->state <= STATE_CHUNK_DROP;
     int64_t patience = s->since.us + (data ? s->conf->data_us : s->conf->command_us);
     int64_t session = s->begun.us + s->conf->session_us;
     return (struct mono){patience < session ? patience : session};
@@ -374,7 +344,6 @@ void smtp_server_tick(struct smtp_server *s, struct mono now)
     s->stale = false;
     if (now.us < smtp_server_deadline(s).us)
         return;
-    s->abort_due |= s->state == STATE_DATA;
     if (s->state == STATE_HANDSHAKE)
         s->state = STATE_CLOSING; // a reply would fall into the handshake
     else

@@ -11,18 +11,19 @@ static struct smtp_reply answer_mail(struct smtp_server *s, struct smtp_reply r)
 // False past a ceiling of memory.
 static bool recipient_keep(struct smtp_server *s)
 {
-    struct mail_address a = s->recipient;
+    struct smtp_recipient to = s->recipient;
     struct smtp_transaction *t = &s->transaction;
-    a.local = arena_dup(&s->memory, a.local);
-    a.text = arena_dup(&s->memory, a.text);
-    a.literal = arena_dup(&s->memory, a.literal);
-    if (!a.local.at || !a.text.at || !a.literal.at)
+    to.address.local = arena_dup(&s->memory, to.address.local);
+    to.address.text = arena_dup(&s->memory, to.address.text);
+    to.address.literal = arena_dup(&s->memory, to.address.literal);
+    to.orcpt = arena_dup(&s->memory, to.orcpt);
+    if (!to.address.local.at || !to.address.text.at || !to.address.literal.at || !to.orcpt.at)
         return false;
     if (t->count == s->recipients_cap) {
         s->recipients_cap = s->recipients_cap ? s->recipients_cap * 2 : 2;
         s->recipients = mem_resize(s->recipients, s->recipients_cap * sizeof *s->recipients);
     }
-    s->recipients[t->count++] = (struct smtp_recipient){.address = a};
+    s->recipients[t->count++] = to;
     t->recipients = s->recipients;
     return true;
 }
@@ -39,10 +40,13 @@ static struct smtp_reply answer_rcpt(struct smtp_server *s, struct smtp_reply r)
 // A transaction whose DATA was refused is over: no later message inherits it.
 static struct smtp_reply answer_data(struct smtp_server *s, struct smtp_reply r)
 {
+    if (s->chunking)
+        return smtp_server_begin_chunks(s, r);
     if (!smtp_reply_ok(&r)) {
         smtp_server_reset(s);
         return r;
     }
+    s->body_open = true;
     s->state = STATE_DATA;
     s->undot = (struct smtp_undot){0};
     s->received = 0;
@@ -64,6 +68,8 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r)
         [SMTP_SERVER_ASK_RCPT] = answer_rcpt,
         [SMTP_SERVER_ASK_DATA] = answer_data,
         [SMTP_SERVER_COMMIT] = answer_commit,
+        [SMTP_SERVER_ASK_AUTH] = smtp_server_answer_auth,
+        [SMTP_SERVER_ASK_AUTH_MORE] = smtp_server_answer_auth,
     };
     if (s->state == STATE_CLOSING || s->state == STATE_CLOSED)
         return; // the answer came too late
@@ -77,10 +83,4 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r)
     smtp_server_touch(s);
     struct smtp_reply said = take[s->question](s, *r);
     smtp_server_say(s, &said);
-}
-
-bool smtp_server_challenge(struct smtp_server *s, struct span bytes)
-{
-    (void)bytes;
-    panic("a challenge to nobody (state %d)", (int)s->state);
 }

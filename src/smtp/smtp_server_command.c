@@ -26,46 +26,76 @@ static struct smtp_reply do_ehlo(struct smtp_server *s, const struct smtp_comman
         return SMTP_REPLY(501, "5.5.4", "Syntax: EHLO hostname");
     helo_put(s, c->rest, true);
     buf_printf(&s->out, "250-%.*s\r\n", SPAN_FMT(s->conf->hostname));
-    buf_printf(&s->out, "250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n",
+    buf_printf(&s->out,
+               "250-PIPELINING\r\n250-SIZE %llu\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n"
+               "250-CHUNKING\r\n250-DSN\r\n",
                (unsigned long long)s->conf->max_size);
     if (s->conf->starttls && !s->tls)
         buf_printf(&s->out, "250-STARTTLS\r\n");
+    if (s->tls) // RFC 8689 §2
+        buf_printf(&s->out, "250-REQUIRETLS\r\n");
+    if (s->tls && smtp_server_offers_auth(s))
+        buf_printf(&s->out, "250-AUTH %.*s\r\n", SPAN_FMT(s->conf->mechanisms));
     buf_printf(&s->out, "250 ENHANCEDSTATUSCODES\r\n");
     return (struct smtp_reply){0};
 }
 
-static struct smtp_reply do_mail(struct smtp_server *s, const struct smtp_command *c)
+// RFC 6409 §4.3: who submits is known.
+static struct smtp_reply mail_objection(const struct smtp_server *s)
 {
-    struct smtp_mail_arguments m;
+    bool users = s->conf->service != SMTP_SERVICE_MX;
     if (s->helo_span.len == 0)
         return SMTP_REPLY(503, "5.5.1", "EHLO first");
     if (s->open)
         return SMTP_REPLY(503, "5.5.1", "MAIL was given already");
+    if (users && !s->tls)
+        return SMTP_REPLY(530, "5.7.0", "STARTTLS first, then AUTH");
+    if (users && !s->authenticated)
+        return SMTP_REPLY(530, "5.7.0", "AUTH first");
     if (s->messages >= s->conf->max_messages)
         return SMTP_REPLY(421, "4.7.0", "Enough messages for one session");
-    smtp_server_reset(s);
-    struct smtp_reply bad = smtp_mail_parse(&m, c->rest, s->esmtp, &s->memory);
+    return (struct smtp_reply){0};
+}
+
+static struct smtp_reply mail_take(struct smtp_server *s, struct span rest)
+{
+    struct smtp_transaction *t = &s->transaction;
+    struct smtp_reply bad = smtp_mail_parse(t, rest, s->esmtp, &s->memory);
+    if (!bad.code && t->declared_size > s->conf->max_size)
+        return SMTP_REPLY(552, "5.3.4", "Message too big");
+    if (!bad.code && t->requiretls && !s->tls) // RFC 8689 §2
+        return SMTP_REPLY(530, "5.7.10", "REQUIRETLS needs TLS: STARTTLS first");
+    return bad;
+}
+
+static struct smtp_reply do_mail(struct smtp_server *s, const struct smtp_command *c)
+{
+    struct smtp_reply bad = mail_objection(s);
     if (bad.code)
         return bad;
-    if (m.size > s->conf->max_size)
-        return SMTP_REPLY(552, "5.3.4", "Message too big");
-    s->transaction = (struct smtp_transaction){
-        .sender = m.sender, .declared_size = m.size, .eight_bit = m.eight_bit};
-    smtp_server_ask(s, SMTP_SERVER_ASK_MAIL, &s->transaction.sender);
-    return (struct smtp_reply){0};
+    smtp_server_reset(s);
+    bad = mail_take(s, c->rest);
+    if (bad.code)
+        smtp_server_reset(s);
+    else
+        smtp_server_ask(s, SMTP_SERVER_ASK_MAIL, &s->transaction.sender);
+    return bad;
 }
 
 static struct smtp_reply do_rcpt(struct smtp_server *s, const struct smtp_command *c)
 {
     if (!s->open)
         return SMTP_REPLY(503, "5.5.1", "MAIL first");
+    if (s->chunking)
+        return SMTP_REPLY(503, "5.5.1", "RCPT comes before BDAT");
     arena_free(&s->scratch);
-    struct smtp_reply bad = smtp_rcpt_parse(&s->recipient, c->rest, &s->scratch);
+    struct smtp_reply bad =
+        smtp_rcpt_parse(&s->recipient, c->rest, s->esmtp, s->transaction.smtputf8, &s->scratch);
     if (!bad.code && s->transaction.count >= s->conf->max_recipients)
         bad = SMTP_REPLY(452, "4.5.3", "Too many recipients");
     s->refused_recipients += bad.code != 0;
     if (!bad.code)
-        smtp_server_ask(s, SMTP_SERVER_ASK_RCPT, &s->recipient);
+        smtp_server_ask(s, SMTP_SERVER_ASK_RCPT, &s->recipient.address);
     return bad;
 }
 
@@ -74,6 +104,10 @@ static struct smtp_reply do_data(struct smtp_server *s, const struct smtp_comman
     (void)c;
     if (!s->open)
         return SMTP_REPLY(503, "5.5.1", "MAIL first");
+    if (s->chunking) { // RFC 3030 §2
+        smtp_server_reset(s);
+        return SMTP_REPLY(503, "5.5.1", "DATA after BDAT, the message is dropped");
+    }
     if (s->transaction.count == 0 && s->refused_recipients == 0)
         return SMTP_REPLY(503, "5.5.1", "RCPT first");
     if (s->transaction.count == 0) {
@@ -115,8 +149,9 @@ static struct smtp_reply do_vrfy(struct smtp_server *s, const struct smtp_comman
 static struct smtp_reply do_help(struct smtp_server *s, const struct smtp_command *c)
 {
     (void)s, (void)c;
-    return SMTP_REPLY(214, "2.0.0",
-                      "EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY HELP STARTTLS, see RFC 5321");
+    return SMTP_REPLY(
+        214, "2.0.0",
+        "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY HELP STARTTLS AUTH, see RFC 5321");
 }
 
 static struct smtp_reply do_starttls(struct smtp_server *s, const struct smtp_command *c)
@@ -141,14 +176,6 @@ static struct smtp_reply do_unknown(struct smtp_server *s, const struct smtp_com
 {
     (void)s, (void)c;
     return SMTP_REPLY(500, "5.5.2", "Unknown command");
-}
-
-// What a BDAT is followed by would be taken for commands (RFC 3030 §2).
-static struct smtp_reply do_bdat(struct smtp_server *s, const struct smtp_command *c)
-{
-    (void)c;
-    smtp_server_say_last(s, &SMTP_REPLY(502, "5.5.1", "CHUNKING is not offered"));
-    return (struct smtp_reply){0};
 }
 
 static struct smtp_reply do_foreign(struct smtp_server *s, const struct smtp_command *c)
@@ -177,8 +204,9 @@ static const struct {
     [SMTP_VERB_EXPN] = {do_absent, false, true},
     [SMTP_VERB_HELP] = {do_help, false, true},
     [SMTP_VERB_STARTTLS] = {do_starttls, true, true},
+    [SMTP_VERB_AUTH] = {smtp_server_do_auth, false, true},
     [SMTP_VERB_ABSENT] = {do_absent, false, true},
-    [SMTP_VERB_BDAT] = {do_bdat, false, true},
+    [SMTP_VERB_BDAT] = {smtp_server_do_bdat, false, false},
     [SMTP_VERB_FOREIGN] = {do_foreign, false, true},
 };
 

@@ -107,11 +107,15 @@ size_t store_gathered(const struct store *s); // changes since the last sync
 
 // The message with those of its recipients that are pending in `domain` and due
 // at `now`, or with its failed ones if `domain` is empty: at most STORE_LOAD_MAX
-// of them, soonest due first. NOT_FOUND: none (any more, or not yet: store_next()
+// of them, soonest due first, and all of one return path: the others are left and
+// come up again (store_next). NOT_FOUND: none (any more, or not yet: store_next()
 // tells). FULL: the arena's ceiling.
 enum { STORE_LOAD_MAX = 1000, STORE_DUE_MAX = 1 << 20 };
 struct rc store_load(struct store *s, uint64_t id, struct span domain, struct wall now,
                      struct arena *a, struct store_envelope *out);
+
+// For a message as store_load() gave it: its MAIL FROM, and who hears of failures.
+struct span store_return_path(const struct store_envelope *e);
 
 // What is due, oldest first, one row for each (message, domain) pair; owed
 // bounces have an empty domain and are always due (`due` is 0). At most `limit`

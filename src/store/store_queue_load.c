@@ -61,8 +61,8 @@ bool store_read_recipient(struct store_row *r, struct arena *a, struct store_rec
     out->attempts = (unsigned)store_row_get(r);
     out->due.us = store_row_get(r);
     out->notify = (uint8_t)store_row_get(r);
-    struct span *texts[] = {&out->address, &out->domain, &out->orcpt,     &out->status,
-                            &out->reason,  &out->remote, &out->diagnostic};
+    struct span *texts[] = {&out->address, &out->domain, &out->orcpt,      &out->status,
+                            &out->reason,  &out->remote, &out->diagnostic, &out->return_path};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = keep(a, store_row_span(r), &full);
     return !full;
@@ -105,6 +105,11 @@ static struct rc gather(struct store *s, uint64_t id, struct span domain, struct
         full = !store_read_recipient(&r, a, one_more(g));
     TRY(store_row_done(&r));
     return full ? RC(FULL) : RC(OK);
+}
+
+struct span store_return_path(const struct store_envelope *e)
+{
+    return e->count && e->recipients[0].return_path.len ? e->recipients[0].return_path : e->sender;
 }
 
 struct rc store_load(struct store *s, uint64_t id, struct span domain, struct wall now,

@@ -51,6 +51,7 @@ static struct rc put_recipient(struct store *s, const struct store_recipient *wh
     store_row_text(&r, who->address);
     store_row_text(&r, who->orcpt);
     store_row_text(&r, hold);
+    store_row_text(&r, who->return_path);
     return store_row_run(&r);
 }
 

@@ -16,13 +16,24 @@ static const char tables[] =
     "CREATE TABLE recipient (id INTEGER PRIMARY KEY, variant INTEGER NOT NULL,"
     " state INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " notify INTEGER NOT NULL, domain TEXT NOT NULL, address TEXT NOT NULL, orcpt TEXT NOT NULL,"
-    " status TEXT, reason TEXT, remote TEXT, diagnostic TEXT);"
+    " status TEXT, reason TEXT, remote TEXT, diagnostic TEXT,"
+    " return_path TEXT NOT NULL DEFAULT '');"
     "CREATE INDEX recipient_due ON recipient (due);";
 
+static const char *const upgrades[] = {
+    "ALTER TABLE recipient ADD COLUMN return_path TEXT NOT NULL DEFAULT '';",
+};
+
 #define OF_MESSAGE " WHERE id >= ?1 AND id < ?2"
-#define RECIPIENT                                                                                  \
-    "SELECT id, attempts, due, notify, address, domain, orcpt, status, reason, remote, diagnostic" \
-    " FROM recipient WHERE id >= ?1 AND id < ?2 AND state = "
+#define COLUMNS                                                                                    \
+    "id, attempts, due, notify, address, domain, orcpt, status, reason, remote, diagnostic,"       \
+    " return_path"
+#define RECIPIENT "SELECT " COLUMNS " FROM recipient" OF_MESSAGE " AND state = "
+// Those of one return path, which is that of the first in this order.
+#define OF_ONE_PATH(which, order)                                                                  \
+    RECIPIENT which " AND return_path = (SELECT return_path FROM recipient" OF_MESSAGE             \
+                    " AND state = " which " ORDER BY " order " LIMIT 1) ORDER BY " order           \
+                    " LIMIT ?4"
 
 static const char *const texts[SQL_STATEMENTS] = {
     [SQL_COUNTER_GET] = "SELECT value FROM counter WHERE id = ?1",
@@ -38,8 +49,8 @@ static const char *const texts[SQL_STATEMENTS] = {
                         " head, segment, offset, length, digest, cipher, wrapped_key)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [SQL_PUT_RECIPIENT] = "INSERT INTO recipient (id, variant, state, due, attempts, notify,"
-                          " domain, address, orcpt, reason)"
-                          " VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                          " domain, address, orcpt, reason, return_path)"
+                          " VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_HAS_RECIPIENT] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 LIMIT 1",
     [SQL_GET_RANGE] = "SELECT segment, length FROM message WHERE id = ?1",
     [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
@@ -51,19 +62,19 @@ static const char *const texts[SQL_STATEMENTS] = {
                  " WHERE id = ?7 AND state IN (0, 2)",
     [SQL_LOAD_MESSAGE] = "SELECT received, sender, client, flags, envid, ret, head, segment,"
                          " offset, length, digest, cipher, wrapped_key FROM message WHERE id = ?1",
-    [SQL_LOAD_PENDING] = RECIPIENT "0 AND domain = ?3 AND due <= ?5 ORDER BY due, id LIMIT ?4",
-    [SQL_LOAD_FAILED] = RECIPIENT "1 LIMIT ?4",
+    [SQL_LOAD_PENDING] = OF_ONE_PATH("0 AND domain = ?3 AND due <= ?5", "due, id"),
+    [SQL_LOAD_FAILED] = OF_ONE_PATH("1", "id"),
     [SQL_DUE] = "SELECT r.id, r.state, r.due, r.domain, m.length FROM recipient AS r"
                 " INDEXED BY recipient_due CROSS JOIN message AS m ON m.id = r.id >> 20"
                 " WHERE r.due <= ?1 AND r.state < 2 ORDER BY r.due, r.id",
-    [SQL_FIND] = "SELECT m.received, m.length, m.sender = '', r.state, r.attempts, r.notify,"
+    [SQL_FIND] = "SELECT m.received, m.length, m.sender = '' AND r.return_path = '', r.state, "
+                 "r.attempts, r.notify,"
                  " r.domain FROM recipient AS r CROSS JOIN message AS m ON m.id = r.id >> 20"
                  " WHERE r.id = ?1",
     [SQL_NEXT_PENDING] = "SELECT min(due) FROM recipient WHERE id >= ?1 AND id < ?2"
                          " AND state = 0 AND domain = ?3",
     [SQL_LIST] = "SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT ?2",
-    [SQL_SHOW] = "SELECT id, attempts, due, notify, address, domain, orcpt, status, reason, remote,"
-                 " diagnostic, state FROM recipient" OF_MESSAGE " ORDER BY id LIMIT ?3",
+    [SQL_SHOW] = "SELECT " COLUMNS ", state FROM recipient" OF_MESSAGE " ORDER BY id LIMIT ?3",
     [SQL_TALLY] = "SELECT state, count(*), min(due) FROM recipient" OF_MESSAGE " GROUP BY state",
     [SQL_DOMAINS] = "SELECT DISTINCT domain FROM recipient" OF_MESSAGE " AND state = 0",
     [SQL_RETRY] = "UPDATE recipient SET due = ?3" OF_MESSAGE " AND state = 0",
@@ -79,7 +90,8 @@ static const char *const texts[SQL_STATEMENTS] = {
 const struct store_schema store_queue_schema = {
     .name = "queue.db",
     .application = 0x474c4251, // "GLBQ"
-    .version = 1,
+    .version = 2,
+    .upgrades = upgrades,
     .synchronous = "FULL",
     .tables = tables,
     .texts = texts,

@@ -15,7 +15,7 @@ struct drive {
     uint32_t seed;
     struct buf said, kept; // all replies; all committed messages
     struct buf body;
-    bool mail, data, tls_asked;
+    bool mail, data, tls_asked, exchange;
     size_t recipients;
     bool tls_deny;
 };
@@ -64,19 +64,50 @@ static void said_check(struct drive *d, struct span bytes)
     }
 }
 
+static void recipient_check(const struct smtp_transaction *t, const struct smtp_recipient *to)
+{
+    check(to->address.text.len > 0 && (t->smtputf8 || span_is_ascii(to->address.text)));
+    check(to->orcpt.len <= 500 && span_is_ascii(to->orcpt));
+    check(!(to->notify & SMTP_NOTIFY_NEVER) || to->notify == SMTP_NOTIFY_NEVER);
+}
+
+static void sender_check(struct drive *d, const struct smtp_transaction *t)
+{
+    check(t->smtputf8 || span_is_ascii(t->sender.text));
+    check(t->envid.len <= 100 && span_is_ascii(t->envid));
+    check(!t->requiretls || smtp_server_tls(d->s));
+    check(d->conf.service == SMTP_SERVICE_MX || smtp_server_authenticated(d->s));
+}
+
+// The exchange goes on, ends well, badly, or without an answer.
+static void auth_asked(struct drive *d, const struct smtp_server_step *step)
+{
+    static const unsigned codes[] = {235, 334, 535, 454};
+    unsigned code = codes[(step->bytes.len + d->conf.max_size) % 4];
+    bool first = step->kind == SMTP_SERVER_ASK_AUTH;
+    check(d->conf.service != SMTP_SERVICE_MX && smtp_server_tls(d->s) && !d->mail && !d->data);
+    check(!smtp_server_authenticated(d->s) && d->exchange != first && step->mechanism.len > 0);
+    check(step->has_initial || step->bytes.len == 0 || !first);
+    d->exchange = code == 334;
+    d->exchange = d->exchange && smtp_server_challenge(d->s, step->bytes);
+    if (!d->exchange)
+        smtp_server_answer(d->s, &(struct smtp_reply){.code = code == 334 ? 535 : code});
+}
+
 static void asked(struct drive *d, const struct smtp_server_step *step)
 {
     const struct smtp_transaction *t = smtp_server_transaction(d->s);
     struct smtp_reply r = choose(d, step->address);
     if (step->kind == SMTP_SERVER_ASK_MAIL) {
         check(!d->data && t->count == 0 && step->address);
+        sender_check(d, t);
         d->mail = r.code == 250;
     } else if (step->kind == SMTP_SERVER_ASK_RCPT) {
         check(d->mail && !d->data && step->address && step->address->kind != MAIL_NULL);
     } else {
         check(t->count > 0 && t->count <= d->conf.max_recipients);
         for (size_t i = 0; i < t->count; i++)
-            check(t->recipients[i].address.text.len > 0);
+            recipient_check(t, &t->recipients[i]);
     }
     if (step->kind == SMTP_SERVER_ASK_DATA)
         check(!d->data);
@@ -109,11 +140,19 @@ static bool step_take(struct drive *d, struct span *in)
         buf_clear(&d->body);
         return true;
     case SMTP_SERVER_STARTTLS:
-        d->tls_asked = true;
+        d->tls_asked |= d->said.len > 0; // by a command, which chunks may belie
         if (d->tls_deny)
             return false;
         smtp_server_secured(d->s);
         d->mail = false;
+        return true;
+    case SMTP_SERVER_ASK_AUTH:
+    case SMTP_SERVER_ASK_AUTH_MORE:
+        auth_asked(d, &step);
+        return true;
+    case SMTP_SERVER_AUTH_CANCEL:
+        check(d->exchange);
+        d->exchange = false;
         return true;
     case SMTP_SERVER_READ:
     case SMTP_SERVER_CLOSE:
@@ -169,7 +208,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < HEAD)
         return 0;
     struct drive a = {
-        .conf = {.hostname = SPAN("mx.example.org"),
+        .conf = {.service = data[2] / 32u % SMTP_SERVICES,
+                 .mechanisms = SPAN("PLAIN LOGIN SCRAM-SHA-256"),
+                 .hostname = SPAN("mx.example.org"),
                  .max_size = 16 + data[0] * 8u,
                  .max_recipients = 1 + data[1] % 8u,
                  .max_errors = 8 + data[1] / 8u,

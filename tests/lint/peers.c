@@ -6,9 +6,13 @@
 #include <string.h>
 
 static const char *const meant[] = {
-    "receiver store",   "queue store",      "sender store",      "sender queue",  "receiver queue",
-    "sender resolver",  "fetcher resolver", "sender fetcher",    "control store", "control queue",
-    "control resolver", "control fetcher",  "receiver resolver",
+    "receiver store",    "queue store",
+    "sender store",      "sender queue",
+    "receiver queue",    "sender resolver",
+    "fetcher resolver",  "sender fetcher",
+    "control store",     "control queue",
+    "control resolver",  "control fetcher",
+    "receiver resolver", "receiver authenticator",
 };
 enum { MEANT = sizeof meant / sizeof *meant };
 

@@ -22,14 +22,38 @@ static int64_t patience(struct span setup, const char *key, int64_t otherwise)
     return us ? us : otherwise;
 }
 
+static uint8_t notify_of(struct span list)
+{
+    static const char *const words[] = {"NEVER", "SUCCESS", "FAILURE", "DELAY"};
+    uint8_t bits = 0;
+    while (list.at) {
+        struct span word = span_cut(&list, ',');
+        for (unsigned i = 0; i < 4; i++)
+            if (span_eq(word, span_str(words[i])))
+                bits |= (uint8_t)(1u << i);
+    }
+    return bits;
+}
+
+// "notify" and "orcpt" are of the recipient above them.
 static void recipients_read(struct side *x)
 {
     struct span rest = x->setup;
-    while (rest.len && x->transaction.count < RECIPIENTS_MAX) {
-        struct span line = span_cut(&rest, '\n');
-        if (span_eq(span_cut(&line, ' '), SPAN("recipient")))
-            x->recipients[x->transaction.count++].address = line;
+    size_t *n = &x->transaction.count;
+    while (rest.len && *n < RECIPIENTS_MAX) {
+        struct span line = span_cut(&rest, '\n'), word = span_cut(&line, ' ');
+        if (span_eq(word, SPAN("recipient")))
+            x->recipients[(*n)++].address = line;
+        else if (*n && span_eq(word, SPAN("notify")))
+            x->recipients[*n - 1].notify = notify_of(line);
+        else if (*n && span_eq(word, SPAN("orcpt")))
+            x->recipients[*n - 1].orcpt = line;
     }
+}
+
+static uint8_t ret_of(struct span word)
+{
+    return span_eq(word, SPAN("FULL")) ? 1 : span_eq(word, SPAN("HDRS")) ? 2 : 0;
 }
 
 static void *client_start(struct talk *t, struct span setup)
@@ -49,6 +73,9 @@ static void *client_start(struct talk *t, struct span setup)
         .sender = talk_setting(setup, "sender"),
         .eight_bit = talk_setting(setup, "eight_bit").at != NULL,
         .requiretls = talk_setting(setup, "requiretls").at != NULL,
+        .utf8 = talk_setting(setup, "utf8").at != NULL,
+        .ret = ret_of(talk_setting(setup, "ret")),
+        .envid = talk_setting(setup, "envid"),
         .recipients = x->recipients,
     };
     recipients_read(x);
@@ -219,7 +246,7 @@ static void outcomes_show(struct side *x, struct buf *b)
     static const char *const names[] = {"pending", "accepted", "deferred", "rejected"};
     for (size_t i = 0; i < x->transaction.count; i++) {
         const struct smtp_client_recipient *r = &x->recipients[i];
-        buf_printf(b, "%.*s %s ", SPAN_FMT(r->address), names[r->outcome]);
+        buf_printf(b, "%.*s %s%s ", SPAN_FMT(r->address), names[r->outcome], r->dsn ? " dsn" : "");
         smtp_reply_put_line(b, &r->reply);
         buf_putc(b, '\n');
     }

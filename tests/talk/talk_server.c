@@ -23,12 +23,22 @@ static int64_t patience(struct span setup, const char *key, int64_t otherwise)
     return us ? us : otherwise;
 }
 
+static enum smtp_service service(struct span setup)
+{
+    struct span name = talk_setting(setup, "service");
+    if (span_eq(name, SPAN("submissions")))
+        return SMTP_SERVICE_SUBMISSIONS;
+    return span_eq(name, SPAN("submission")) ? SMTP_SERVICE_SUBMISSION : SMTP_SERVICE_MX;
+}
+
 static void *server_start(struct talk *t, struct span setup)
 {
     struct side *x = mem_new(sizeof *x);
     *x = (struct side){.t = t, .setup = setup, .body = BUF(16 << 20)};
     x->hold = talk_setting(setup, "hold").at != NULL;
     x->conf = (struct smtp_server_conf){
+        .service = service(setup),
+        .mechanisms = talk_setting(setup, "mechanisms"),
         .hostname = SPAN("mx.example.org"),
         .max_size = talk_number(setup, "max_size", 100000),
         .max_recipients = (unsigned)talk_number(setup, "max_recipients", 100),
@@ -54,7 +64,10 @@ static void answer(struct side *x, struct span text)
     }
     x->asks = NULL;
     smtp_server_tick(x->s, x->t->now);
-    smtp_server_answer(x->s, &r);
+    if (r.code != 334)
+        smtp_server_answer(x->s, &r);
+    else if (!smtp_server_challenge(x->s, r.text))
+        talk_fail(x->t, "a challenge of %zu bytes does not fit", r.text.len);
 }
 
 // "answer rcpt nobody@example.org 550 5.1.1 Unknown" or "answer commit * 451 …"
@@ -69,7 +82,57 @@ static struct span answer_find(struct side *x, const char *question, struct span
         if (span_eq(q, span_str(question)) && (span_eq(a, SPAN("*")) || span_eq(a, address)))
             return line;
     }
-    return SPAN("250 2.0.0 OK");
+    bool auth = span_starts(span_str(question), SPAN("auth"));
+    return auth ? SPAN("235 2.7.0 Welcome") : SPAN("250 2.0.0 OK");
+}
+
+static void notify_put(struct buf *b, unsigned bits)
+{
+    static const char *const names[] = {"never", "success", "failure", "delay"};
+    for (unsigned i = 0; i < 4; i++)
+        if (bits & 1u << i)
+            buf_printf(b, " %s", names[i]);
+}
+
+static void parameters_put(struct buf *b, const struct smtp_transaction *t)
+{
+    if (t->declared_size)
+        buf_printf(b, " size=%llu", (unsigned long long)t->declared_size);
+    buf_printf(b, "%s%s%s%s", t->eight_bit ? " 8bit" : "", t->smtputf8 ? " utf8" : "",
+               t->requiretls ? " requiretls" : "",
+               t->ret == SMTP_RET_FULL      ? " full"
+               : t->ret == SMTP_RET_HEADERS ? " headers"
+                                            : "");
+    if (t->envid.len)
+        buf_printf(b, " envid=%.*s", SPAN_FMT(t->envid));
+}
+
+// With what was agreed for each recipient, where that is more than the address.
+static void recipients_put(struct buf *b, const struct smtp_transaction *t)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const struct smtp_recipient *to = &t->recipients[i];
+        if (!to->notify && !to->orcpt.len)
+            continue;
+        buf_printf(b, "\n<%.*s>", SPAN_FMT(to->address.text));
+        notify_put(b, to->notify);
+        if (to->orcpt.len)
+            buf_printf(b, " %.*s", SPAN_FMT(to->orcpt));
+    }
+}
+
+static void ask_auth(struct side *x, const char *question, const struct smtp_server_step *step)
+{
+    struct buf *b = &x->t->events;
+    buf_printf(b, "%s %.*s", question, SPAN_FMT(step->mechanism));
+    if (step->has_initial || step->kind == SMTP_SERVER_ASK_AUTH_MORE)
+        buf_putc(b, ' ');
+    for (size_t i = 0; i < step->bytes.len; i++)
+        buf_putc(b, step->bytes.at[i] ? step->bytes.at[i] : '|');
+    buf_putc(b, '\n');
+    x->asks = question;
+    if (!x->hold)
+        answer(x, answer_find(x, question, step->mechanism));
 }
 
 static void ask(struct side *x, const char *question, const struct mail_address *a)
@@ -79,12 +142,12 @@ static void ask(struct side *x, const char *question, const struct mail_address 
     buf_printf(&x->t->events, "%s", question);
     if (a)
         buf_printf(&x->t->events, " <%.*s>", SPAN_FMT(text));
-    if (a && strcmp(question, "mail") == 0 && t->declared_size)
-        buf_printf(&x->t->events, " size=%llu", (unsigned long long)t->declared_size);
-    if (a && strcmp(question, "mail") == 0 && t->eight_bit)
-        buf_printf(&x->t->events, " 8bit");
+    if (a && strcmp(question, "mail") == 0)
+        parameters_put(&x->t->events, t);
     if (!a)
         buf_printf(&x->t->events, " %zu", t->count);
+    if (strcmp(question, "commit") == 0)
+        recipients_put(&x->t->events, t);
     buf_putc(&x->t->events, '\n');
     x->asks = question;
     if (!x->hold)
@@ -125,6 +188,12 @@ static bool step_take(struct side *x, const struct smtp_server_step *step)
         ask(x, "mail", step->address);
     } else if (step->kind == SMTP_SERVER_ASK_RCPT) {
         ask(x, "rcpt", step->address);
+    } else if (step->kind == SMTP_SERVER_ASK_AUTH) {
+        ask_auth(x, "auth", step);
+    } else if (step->kind == SMTP_SERVER_ASK_AUTH_MORE) {
+        ask_auth(x, "auth-more", step);
+    } else if (step->kind == SMTP_SERVER_AUTH_CANCEL) {
+        event(x, "auth-cancel");
     } else if (step->kind == SMTP_SERVER_STARTTLS) {
         event(x, "starttls");
         x->handshake = true;
@@ -166,8 +235,9 @@ static struct mono server_deadline(void *side)
 
 static void state_show(struct side *x, struct buf *b)
 {
-    buf_printf(b, "helo \"%.*s\"%s%s\n", SPAN_FMT(smtp_server_helo(x->s)),
-               smtp_server_esmtp(x->s) ? " esmtp" : "", smtp_server_tls(x->s) ? " tls" : "");
+    buf_printf(b, "helo \"%.*s\"%s%s%s\n", SPAN_FMT(smtp_server_helo(x->s)),
+               smtp_server_esmtp(x->s) ? " esmtp" : "", smtp_server_tls(x->s) ? " tls" : "",
+               smtp_server_authenticated(x->s) ? " authenticated" : "");
 }
 
 static bool server_block(void *side, const struct talk_block *b)

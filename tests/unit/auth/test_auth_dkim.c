@@ -292,13 +292,18 @@ static bool is_blank(char c)
     return span_index(SPAN(" \t\r\n"), c) < 4;
 }
 
+static size_t place_of(struct span s, struct span what)
+{
+    size_t i = 0;
+    while (i < s.len && !span_starts(span_skip(s, i), what))
+        i++;
+    return i;
+}
+
 // Within the signature itself, b=, which stands last: unsigned.
 static bool is_blank_of_signature(struct span s, size_t i, int bit)
 {
-    if (!s.at)
-        return false;
-    size_t end = (size_t)((const char *)memmem(s.at, s.len, "\r\nFrom:", 7) - s.at);
-    size_t begin = (size_t)((const char *)memmem(s.at, s.len, "\tb=", 3) - s.at);
+    size_t end = place_of(s, SPAN("\r\nFrom:")), begin = place_of(s, SPAN("\tb="));
     return i > begin && i < end && is_blank(s.at[i]) && is_blank((char)(s.at[i] ^ 1 << bit));
 }
 

@@ -142,7 +142,7 @@ static void talk_end(struct talk *t)
 
 static void shake(struct talk *t, struct io_tls_server *server, const struct io_tls_want *want)
 {
-    io_stream_accept_tls(t->b.s, server);
+    io_stream_accept_tls(t->b.s, server, NULL);
     io_stream_connect_tls(t->a.s, world.client, want);
     assert_false(t->a.secured || t->b.secured);
     assert_true(io_test_until(t->loop, &t->a.secured, 5000));
@@ -449,7 +449,7 @@ static void server_versions(void **state)
         old.ctx = SSL_CTX_new(TLS_client_method());
         SSL_CTX_set_security_level(old.ctx, 0);
         SSL_CTX_set_max_proto_version(old.ctx, versions[i].version);
-        io_stream_accept_tls(t.b.s, server);
+        io_stream_accept_tls(t.b.s, server, NULL);
         io_stream_connect_tls(t.a.s, &old, &(struct io_tls_want){0});
         assert_true(io_test_until(t.loop, &t.b.secured, 2000));
         assert_int_equal(rc_ok(t.b.how), versions[i].ok);
@@ -540,7 +540,7 @@ static void clear_text_before_a_server_handshake_is_refused(void **state)
     io_test_rest(t.loop, 5);
     assert_int_equal(io_stream_unread(t.b.s).len, 6);
     assert_true(rc_ok(io_stream_write(t.b.s, SPAN("220 go ahead\r\n"))));
-    io_stream_accept_tls(t.b.s, server);
+    io_stream_accept_tls(t.b.s, server, NULL);
     assert_true(io_test_until(t.loop, &t.b.secured, 2000));
     assert_int_equal(t.b.how.code, RC_MALFORMED);
     assert_int_equal(t.b.got.len, 0);
@@ -558,7 +558,7 @@ static void a_command_behind_starttls_is_no_handshake(void **state)
     talk_begin(&t, true);
     t.b.s = io_stream_new(t.loop, t.fds[1], &owner, &t.b);
     struct io_tls_server *server = server_of(GOOD, true);
-    io_stream_accept_tls(t.b.s, server);
+    io_stream_accept_tls(t.b.s, server, NULL);
     // Not read yet when the handshake starts, so OpenSSL meets it.
     assert_true(rc_ok(io_stream_write(t.a.s, SPAN("MAIL FROM:<a@example.org>\r\n"))));
     io_stream_flush(t.a.s);
@@ -615,7 +615,7 @@ static void a_peer_that_leaves_during_the_handshake(void **state)
         talk_begin(&t, true);
         struct io_tls_server *server = server_of(GOOD, true);
         if (i)
-            io_stream_accept_tls(t.a.s, server);
+            io_stream_accept_tls(t.a.s, server, NULL);
         else
             io_stream_connect_tls(t.a.s, world.client, &(struct io_tls_want){0});
         io_loop_turn(t.loop, false);
@@ -751,7 +751,7 @@ static void an_asynchronous_key_is_waited_for(void **state)
     struct io_tls_server *server = server_of(GOOD, true);
     SSL_CTX_set_mode(server->ctx, SSL_MODE_ASYNC);
     SSL_CTX_set_cert_cb(server->ctx, wait_in_job, NULL);
-    io_stream_accept_tls(t.b.s, server);
+    io_stream_accept_tls(t.b.s, server, NULL);
     io_stream_connect_tls(t.a.s, world.client, &(struct io_tls_want){0});
     io_test_rest(t.loop, 20);
     assert_false(t.a.secured || t.b.secured);

@@ -13,6 +13,7 @@ static struct store_envelope sample(void)
     who[0] = (struct store_recipient){.id = 1,
                                       .address = SPAN("a@one.example"),
                                       .domain = SPAN("one.example"),
+                                      .return_path = SPAN("owner@list.example"),
                                       .orcpt = SPAN("rfc822;a"),
                                       .notify = STORE_NOTIFY_NEVER,
                                       .attempts = 3,
@@ -62,6 +63,8 @@ static void envelope_comes_back(void **state)
     assert_true(got.recipients[0].attempts == 3 && got.recipients[0].due.us == -5);
     assert_true(got.recipients[0].notify == STORE_NOTIFY_NEVER);
     assert_true(span_eq(got.recipients[0].orcpt, who[0].orcpt));
+    assert_true(span_eq(got.recipients[0].return_path, who[0].return_path));
+    assert_int_equal(got.recipients[1].return_path.len, 0);
     assert_true(span_eq(got.recipients[0].status, who[0].status));
     assert_true(span_eq(got.recipients[0].reason, who[0].reason));
     assert_true(span_eq(got.recipients[0].remote, who[0].remote));
@@ -127,8 +130,9 @@ static void false_count_takes_no_memory(void **state)
     CLEANUP(arena_free) struct arena a = ARENA((size_t)1 << 40);
     struct store_envelope e = sample(), got;
     e.count = 0;
+    e.hold = SPAN("");
     proc_envelope_pack(&b, &e);
-    b.at[b.len - 4] = (char)0x40;
+    b.at[b.len - 8] = (char)0x40; // before the empty hold
     struct rd r = RD(buf_span(&b));
     assert_false(proc_envelope_unpack(&r, &got, &a));
     assert_true(a.used < 10000);

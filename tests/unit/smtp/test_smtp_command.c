@@ -21,15 +21,15 @@ static const struct command_case {
     {"   ", SMTP_VERB_UNKNOWN, "", 0},
     {" NOOP", SMTP_VERB_UNKNOWN, "NOOP", 0},
     {"MAIL FROM:<> SIZE=1", SMTP_VERB_MAIL, "FROM:<> SIZE=1", 0},
-    {"AUTH LOGIN", SMTP_VERB_ABSENT, "LOGIN", 0},
+    {"AUTH LOGIN", SMTP_VERB_AUTH, "LOGIN", 0},
     {"BDAT 1 LAST", SMTP_VERB_BDAT, "1 LAST", 0},
     {"get / HTTP/1.0", SMTP_VERB_FOREIGN, "/ HTTP/1.0", 0},
     {"PRI * HTTP/2.0", SMTP_VERB_FOREIGN, "* HTTP/2.0", 0},
     {"NOOP\tx", SMTP_VERB_UNKNOWN, "", 500},
     {"EHLO \x7f", SMTP_VERB_EHLO, "\x7f", 500},
     {"EHLO \xfc", SMTP_VERB_EHLO, "\xfc", 500},
-    {"MAIL FROM:<\xfc@x.example>", SMTP_VERB_MAIL, "FROM:<\xfc@x.example>", 550},
-    {"RCPT TO:<\xfc@x.example>", SMTP_VERB_RCPT, "TO:<\xfc@x.example>", 553},
+    {"MAIL FROM:<\xfc@x.example>", SMTP_VERB_MAIL, "FROM:<\xfc@x.example>", 0},
+    {"RCPT TO:<\xfc@x.example>", SMTP_VERB_RCPT, "TO:<\xfc@x.example>", 0},
 };
 
 static void command(void **state)
@@ -77,14 +77,14 @@ static const struct mail_case {
 static void mail(void **state)
 {
     const struct mail_case *c = *state;
-    struct smtp_mail_arguments m;
+    struct smtp_transaction m;
     CLEANUP(arena_free) struct arena a = ARENA(4096);
     struct smtp_reply bad = smtp_mail_parse(&m, span_str(c->rest), true, &a);
     assert_int_equal(bad.code, c->code);
     if (bad.code)
         return;
     assert_true(span_eq(m.sender.text, span_str(c->sender)));
-    assert_int_equal(m.size, c->size);
+    assert_int_equal(m.declared_size, c->size);
     assert_int_equal(m.eight_bit, c->eight_bit);
 }
 

@@ -151,10 +151,23 @@ static void newer_format_is_left_alone(void **state)
 {
     struct scratch *s = *state;
     scratch_close(s);
+    pragma(s, "PRAGMA user_version=3");
+    refused(s, RC(UNAVAILABLE), "has format 3, this program knows format 2");
     pragma(s, "PRAGMA user_version=2");
-    refused(s, RC(UNAVAILABLE), "has format 2, this program knows format 1");
-    pragma(s, "PRAGMA user_version=1");
     scratch_open(s);
+}
+
+static void a_queue_of_the_first_format_is_taken_over(void **state)
+{
+    struct scratch *s = *state;
+    uint64_t id = scratch_mail(s, "a@b.example", 1);
+    scratch_close(s);
+    pragma(s, "ALTER TABLE recipient DROP COLUMN return_path; PRAGMA user_version = 1");
+    scratch_open(s);
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope got;
+    OK(store_load(s->store, id >> 20, SPAN("b.example"), WALL_NEVER, &a, &got));
+    assert_int_equal(got.recipients[0].return_path.len, 0);
 }
 
 static void foreign_database_is_left_alone(void **state)
@@ -217,6 +230,7 @@ int main(void)
         T(damaged_database_says_so),
         T(damaged_schema_says_so),
         T(newer_format_is_left_alone),
+        T(a_queue_of_the_first_format_is_taken_over),
         T(foreign_database_is_left_alone),
         T(missing_folder_is_named),
         T(missing_segment_is_counted),

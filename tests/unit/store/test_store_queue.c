@@ -35,6 +35,7 @@ static void message_comes_back_whole(void **state)
     assert_true(span_eq(got.wrapped_key, e.wrapped_key));
     assert_true(got.requiretls && got.smtputf8 && got.authenticated_tls);
     assert_false(got.eight_bit || got.tls_required_no);
+    assert_int_equal(got.recipients[0].return_path.len, 0);
     assert_int_equal(got.ret, 2);
     assert_int_equal(got.body.segment, e.body.segment);
     assert_int_equal(got.body.offset, e.body.offset);
@@ -83,6 +84,65 @@ static void load_is_of_what_is_due(void **state)
     scratch_outcome(s, who[0].id, STORE_FAILED, 40);
     OK(store_load(s->store, e.id, SPAN(""), at_second(0), &a, &got)); // a bounce is due always
     assert_int_equal(got.count, 1);
+}
+
+// A delivery takes the recipients of one (domain, return path).
+static void load_is_by_return_path(void **state)
+{
+    struct scratch *s = *state;
+    struct store_recipient who[] = {to("a@one.example", 3), to("b@one.example", 2),
+                                    to("c@one.example", 1), to("d@one.example", 4),
+                                    to("e@two.example", 0)};
+    who[0].return_path = who[2].return_path = SPAN("owner@list.example");
+    struct store_envelope e = mail_to(s, who, 5, SPAN("x")), got;
+    OK(store_put(s->store, &e, NULL, 0));
+    OK(store_sync(s->store));
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    OK(store_load(s->store, e.id, SPAN("one.example"), WALL_NEVER, &a, &got));
+    assert_int_equal(got.count, 2);
+    assert_true(same(got.recipients[0].address, "c@one.example"));
+    assert_true(same(got.recipients[1].address, "a@one.example"));
+    assert_true(same(store_return_path(&got), "owner@list.example"));
+    assert_true(same(got.sender, "sender@example.org"));
+    scratch_outcome(s, who[2].id, STORE_DELIVERED, 0);
+    scratch_outcome(s, who[0].id, STORE_DELIVERED, 0);
+    struct store_due next;
+    OK(store_next(s->store, e.id, SPAN("one.example"), &next));
+    assert_int_equal(next.due.us, at_second(2).us); // the rest comes up at once
+    OK(store_load(s->store, e.id, SPAN("one.example"), WALL_NEVER, &a, &got));
+    assert_int_equal(got.count, 2);
+    assert_true(same(got.recipients[0].address, "b@one.example"));
+    assert_true(same(store_return_path(&got), "sender@example.org"));
+}
+
+static void a_bounce_is_of_one_return_path(void **state)
+{
+    struct scratch *s = *state;
+    struct store_recipient who[] = {to("a@one.example", 1), to("b@two.example", 1),
+                                    to("c@one.example", 1)};
+    who[1].return_path = SPAN("owner@list.example");
+    struct store_envelope e = mail_to(s, who, 3, SPAN("x")), got;
+    e.sender = SPAN("");
+    OK(store_put(s->store, &e, NULL, 0));
+    OK(store_sync(s->store));
+    struct store_facts f;
+    OK(store_find(s->store, who[0].id, &f));
+    assert_true(f.null_sender);
+    OK(store_find(s->store, who[1].id, &f));
+    assert_false(f.null_sender); // the owner can be told
+    for (unsigned i = 0; i < 3; i++)
+        scratch_outcome(s, who[i].id, STORE_FAILED, 0);
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    OK(store_load(s->store, e.id, SPAN(""), WALL_NEVER, &a, &got));
+    assert_int_equal(got.count, 2);
+    assert_int_equal(store_return_path(&got).len, 0);
+    struct store_recipient told = to("owner@list.example", 1);
+    struct store_envelope notice = mail_to(s, &told, 1, SPAN("y"));
+    OK(store_put(s->store, &notice, (uint64_t[]){who[0].id, who[2].id}, 2));
+    OK(store_sync(s->store));
+    OK(store_load(s->store, e.id, SPAN(""), WALL_NEVER, &a, &got));
+    assert_int_equal(got.count, 1);
+    assert_true(same(store_return_path(&got), "owner@list.example"));
 }
 
 static void load_respects_the_ceiling(void **state)
@@ -412,6 +472,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(message_comes_back_whole),      T(load_is_by_domain),
         T(load_is_of_what_is_due),        T(load_respects_the_ceiling),
+        T(load_is_by_return_path),        T(a_bounce_is_of_one_return_path),
         T(load_gives_many_in_portions),   T(bad_envelopes_are_refused),
         T(bad_ranges_are_refused),        T(one_record_serves_one_message),
         T(sealed_segment_takes_no_more),  T(delivered_message_is_gone),
