@@ -45,6 +45,11 @@ static const struct admin_flag keys_flags[] = {
     ADMIN_ZONE,
 };
 
+static const struct admin_flag user_flags[] = {
+    {"--senders", "LIST", "what else the user may send as: ann@example.org,*@example.net"},
+    {"--no-password", NULL, "none here: Dovecot has it, or nobody can log in so"},
+};
+
 const struct admin_command admin_commands[] = {
     {"serve", "", 0, 0, "the mail server: receive, decide, queue, deliver; stays in the foreground",
      false, serve_flags, 2, admin_serve},
@@ -63,6 +68,9 @@ const struct admin_command admin_commands[] = {
      true, spf_flags, 2, admin_spf},
     {"verify", "FILE", 1, 1, "SPF, DKIM, ARC and DMARC of a stored message ('-': standard input)",
      true, verify_flags, 5, admin_verify},
+    {"user", "add NAME | list | remove NAME...", 1, 1000,
+     "who may log in to send mail; a password is read from the terminal or standard input", true,
+     user_flags, 2, admin_user},
     {"config", "", 0, 0, "check the configuration, print it with defaults", true, NULL, 0,
      admin_config},
     {"help", "[COMMAND]", 0, 1, "this list, or what one command takes", false, NULL, 0, admin_help},

@@ -70,6 +70,8 @@ const struct io_tls_facts *io_stream_tls(const struct io_stream *s); // NULL: no
 // The DNS names in the certificate that the peer showed, proved or not; how many.
 size_t io_stream_tls_names(const struct io_stream *s, void (*each)(void *arg, struct span name),
                            void *arg);
+// The server side's; false: no TLS.
+bool io_stream_binding(const struct io_stream *s, struct io_tls_binding *out);
 bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out); // asks the kernel
 
 // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path"; parse takes the same.

@@ -105,3 +105,11 @@ struct io_tls_facts {
     int64_t until;        // its notAfter, seconds since 1970
     char error[256];      // for people
 };
+
+// What ties something to this one TLS session (channel bindings), for SCRAM-…-PLUS;
+// a length of 0: this session has none of that kind.
+struct io_tls_binding {
+    unsigned char exporter[32];  // tls-exporter (RFC 9266)
+    unsigned char end_point[64]; // tls-server-end-point (RFC 5929 §4)
+    size_t exporter_len, end_point_len;
+};

@@ -42,6 +42,7 @@ static void head_piece(struct mail_scan *s, struct span piece, bool ends)
     if (s->line_len == 0)
         field_turn(s, piece.at[0]);
     s->head_len += piece.len;
+    s->eight_bit_head = s->eight_bit_head || !span_is_ascii(piece);
     field_keep(s, piece);
     bool cr = piece.len > 1 ? piece.at[piece.len - 2] == '\r' : s->at_cr;
     s->at_cr = piece.at[piece.len - 1] == '\r';

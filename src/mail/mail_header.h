@@ -7,6 +7,7 @@ struct mail_scan {
     unsigned received;    // Received: fields so far (loops, RFC 5321 §6.3)
     bool tls_required_no; // "TLS-Required: No" (RFC 8689 §5)
     bool eight_bit;       // a byte over 127 anywhere in what passed
+    bool eight_bit_head;  // the same in the head: fields of RFC 6532
     bool body_begun;      // the empty line was seen
     size_t head_len;      // bytes up to and with the empty line, or all so far
     size_t line_longest;  // longest line with its CRLF (RFC 5321 §4.5.3.1.6: 1000)

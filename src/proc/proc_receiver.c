@@ -141,6 +141,11 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     struct receiver *r = peer->proc->data;
     if (m->kind == MSG_JOB && peer->kind == PROC_QUEUE)
         return receiver_bounce(r, m);
+    if (m->kind == MSG_MECHANISMS && peer->kind == PROC_AUTHENTICATOR) {
+        struct rd rd = RD(m->payload);
+        r->mechanisms = rd_u8(&rd);
+        return rd_end(&rd);
+    }
     if (m->kind == MSG_SEGMENT_GONE && peer->kind == PROC_STORE) {
         struct rd rd = RD(m->payload);
         proc_segments_drop(r->segments, rd_u32(&rd));

@@ -55,6 +55,8 @@ struct receiver {
     struct receiver_rules *rules; // NULL: nothing is evaluated
     struct receiver_keys *keys;   // NULL: nothing is signed
     struct smtp_server_conf smtp;
+    uint8_t mechanisms;     // bits of sasl_mechanism that the authenticator can serve now
+    uint64_t last_exchange; // of logins
     struct io_tls_server *tls;
     struct networks *networks;
     struct aliases *aliases;

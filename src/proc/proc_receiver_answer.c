@@ -2,36 +2,33 @@
 
 #include "proc_networks.h"
 
-static bool may_relay_to(struct session *s, const struct mail_address *to)
+static void accept_mail(struct session *s)
 {
-    const struct receiver *r = s->receiver;
-    struct dns_name self;
-    if (s->inside)
-        return true;
-    if (to->kind == MAIL_DOMAIN)
-        return domain_listed(r->proc->conf, CONF_relay_domains, &to->domain);
-    return to->kind == MAIL_BARE && dns_name_parse_host(&self, r->smtp.hostname) &&
-           domain_listed(r->proc->conf, CONF_relay_domains, &self);
+    session_answer(s, 250, "2.1.0", SPAN("sender ok"));
 }
 
 void session_answer_mail(struct session *s, const struct mail_address *from)
 {
     receiver_screen_drop(&s->screen); // of a transaction that came to nothing
-    s->inside = networks_hold(s->receiver->networks, &s->peer);
+    session_routes_drop(s);
+    s->inside = s->login.user || networks_hold(s->receiver->networks, &s->peer);
     if (from->kind == MAIL_LITERAL) // it could not be told of a failure
         session_answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+    else if (!session_may_send(s, from)) // RFC 6409 §6.1
+        session_answer(s, 553, "5.7.1", SPAN("this is no address of yours"));
     else
-        session_answer(s, 250, "2.1.0", SPAN("sender ok"));
+        session_count(s, 1, 0, accept_mail);
 }
 
 // SPF is asked as soon as somebody is there who would get the message.
-static void accept_rcpt(struct session *s)
+void session_accept_rcpt(struct session *s)
 {
     const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
-    receiver_screen_sender(&s->screen, s->receiver, s->inside,
-                           &(struct receiver_auth_request){.client = &s->peer,
-                                                           .helo = smtp_server_helo(s->smtp),
-                                                           .sender = t->sender.text});
+    if (!s->login.user) // who a user is has been shown
+        receiver_screen_sender(&s->screen, s->receiver, s->inside,
+                               &(struct receiver_auth_request){.client = &s->peer,
+                                                               .helo = smtp_server_helo(s->smtp),
+                                                               .sender = t->sender.text});
     session_answer(s, 250, "2.1.5", SPAN("recipient ok"));
 }
 
@@ -39,10 +36,8 @@ void session_answer_rcpt(struct session *s, const struct mail_address *to)
 {
     if (to->kind == MAIL_LITERAL)
         session_answer(s, 550, "5.1.2", SPAN("address literals are not relayed"));
-    else if (!may_relay_to(s, to))
-        session_answer(s, 550, "5.7.1", SPAN("relaying denied"));
     else
-        accept_rcpt(s);
+        session_route(s, to);
 }
 
 void session_answer_data(struct session *s)

@@ -21,6 +21,8 @@ static void body_begin(struct session *s)
     s->scan = (struct mail_scan){0};
     receiver_body_start(&s->body, s->receiver, body_ready, s);
     receiver_screen_begin(&s->screen, s->receiver, s->inside, &s->body);
+    if (s->login.user)
+        receiver_screen_submit(&s->screen, s->receiver, s->login.user);
 }
 
 void session_body_piece(struct session *s, struct span piece)
@@ -38,30 +40,54 @@ void session_body_piece(struct session *s, struct span piece)
 void session_body_abort(struct session *s)
 {
     receiver_screen_drop(&s->screen);
+    session_routes_drop(s);
     if (s->in_message)
         receiver_body_forget(&s->body);
     s->in_message = false;
+}
+
+// The client said that it may be so; where fields and addresses are ASCII, the message
+// asks no more of the next server than any other (RFC 6531 §3.6). U-labels of domains are
+// A-labels by now.
+static bool needs_smtputf8(const struct session *s)
+{
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    bool ascii = !s->scan.eight_bit_head && span_is_ascii(t->sender.text);
+    for (size_t i = 0; ascii && i < t->count; i++)
+        ascii = span_is_ascii(t->recipients[i].address.text);
+    return t->smtputf8 && !ascii;
+}
+
+static struct span hostname_shown(struct span hostname, char room[static 512])
+{
+    struct dns_name name;
+    return dns_name_parse_host(&name, hostname) ? dns_name_shown(&name, room) : hostname;
 }
 
 static void put_received(struct session *s, struct buf *head)
 {
     const struct io_tls_facts *tls = io_stream_tls(s->stream);
     const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
-    char id[17];
+    char id[17], shown[512];
     CLEANUP(buf_free) struct buf client = BUF(256);
     if (s->peer.v6)
         buf_put(&client, SPAN("IPv6:"));
     session_put_client(&client, s);
     receiver_id_text(id, s->id);
+    struct span by = s->receiver->smtp.hostname;
+    if (needs_smtputf8(s)) // RFC 6531 §3.7.3
+        by = hostname_shown(by, shown);
     mail_received_put(head,
                       &(struct mail_received){
                           .helo = smtp_server_helo(s->smtp),
                           .client_address = buf_span(&client),
-                          .by = s->receiver->smtp.hostname,
+                          .by = by,
                           .id = span_str(id),
                           .recipient = t->count == 1 ? t->recipients[0].address.text : SPAN(""),
                           .esmtp = smtp_server_esmtp(s->smtp),
                           .tls = tls != NULL,
+                          .authenticated = smtp_server_authenticated(s->smtp),
+                          .utf8 = t->smtputf8,
                           .tls_version = span_str(tls ? tls->version : ""),
                           .tls_cipher = span_str(tls ? tls->cipher : ""),
                           .when = io_wall(s->receiver->proc->loop)});
@@ -74,7 +100,9 @@ static void log_accepted(struct session *s, const struct smtp_transaction *t, co
     session_put_client(&client, s);
     LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
         LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
-        LOG_T("tls", tls ? tls->version : "none"));
+        LOG_T("tls", tls ? tls->version : "none"), LOG_I("requiretls", t->requiretls),
+        LOG_I("smtputf8", needs_smtputf8(s)),
+        LOG_S("user", s->login.user ? s->login.user->name : SPAN("")));
 }
 
 static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
@@ -114,31 +142,21 @@ static bool goes_in_circles(const struct session *s)
     return s->scan.received > (uint64_t)most;
 }
 
-static void fill_recipients(struct session *s, struct store_envelope *e, struct buf *bare)
-{
-    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
-    buf_printf(bare, "postmaster@%.*s", SPAN_FMT(s->receiver->smtp.hostname));
-    for (size_t i = 0; i < t->count; i++) {
-        const struct mail_address *to = &t->recipients[i].address;
-        bool named = to->kind == MAIL_DOMAIN;
-        e->recipients[i].address = named ? to->text : buf_span(bare);
-        e->recipients[i].domain = named ? dns_name_span(&to->domain) : s->receiver->smtp.hostname;
-        e->recipients[i].due = e->received;
-    }
-}
-
 static void send_to_store(struct session *s, struct store_envelope *e)
 {
-    CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256), bare = BUF(512);
+    CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256);
     CLEANUP(buf_free) struct buf hold = BUF(1000);
-    struct store_recipient *recipients = mem_new(e->count * sizeof *recipients);
+    struct store_recipient *recipients = mem_new(session_routes_count(s) * sizeof *recipients);
     session_put_client(&client, s);
     e->client = buf_span(&client);
     receiver_screen_put(&s->screen, &head);
     put_received(s, &head);
+    if (s->screen.submit)
+        buf_put(&head, receiver_submit_fields(s->screen.submit));
     e->head = buf_span(&head);
+    e->eight_bit |= !span_is_ascii(e->head);
     e->recipients = recipients;
-    fill_recipients(s, e, &bare);
+    e->count = session_routes_put(s, recipients, e->received);
     if (!rc_ok(buf_state(&head))) {
         answer_stored(s, RC(FULL), 0);
         free(recipients);
@@ -162,9 +180,13 @@ static void store_message(struct session *s)
                                .received = io_wall(s->receiver->proc->loop),
                                .sender = t->sender.text,
                                .eight_bit = s->scan.eight_bit,
-                               .tls_required_no = s->scan.tls_required_no,
+                               .smtputf8 = needs_smtputf8(s),
+                               .requiretls = t->requiretls,
+                               // RFC 8689 §4.1: the parameter counts, not the field
+                               .tls_required_no = s->scan.tls_required_no && !t->requiretls,
                                .authenticated_tls = io_stream_tls(s->stream) != NULL,
-                               .count = t->count};
+                               .envid = t->envid,
+                               .ret = t->ret}; // both number RFC 3461 §4.3 alike
     struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
     if (rc_ok(rc))
         send_to_store(s, &e);
@@ -176,9 +198,12 @@ static void store_message(struct session *s)
 static void conclude(struct session *s)
 {
     struct receiver_refusal no = {.code = 0};
+    struct span own = s->screen.submit ? receiver_submit_refusal(s->screen.submit) : SPAN("");
     if (s->screen.auth)
         receiver_auth_refusal(s->screen.auth, &no);
-    if (no.code) {
+    if (own.len) {
+        session_answer(s, 550, "5.7.1", own);
+    } else if (no.code) {
         receiver_auth_record(s->screen.auth, s->id, false);
         session_answer(s, no.code, no.status, buf_span(&no.text));
     } else {

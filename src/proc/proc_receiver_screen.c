@@ -41,7 +41,8 @@ static void strip_begin(struct receiver_screen *s, struct receiver *r)
 {
     s->kept = BUF(KEPT_MAX);
     s->strip = (struct auth_strip){.put = stripped, .context = s};
-    s->strip.ids[s->strip.count++] = receiver_auth_id(s->auth);
+    if (s->auth)
+        s->strip.ids[s->strip.count++] = receiver_auth_id(s->auth);
     s->strip.ids[s->strip.count++] = r->smtp.hostname;
     auth_strip_open(&s->strip);
     s->stripping = true;
@@ -57,8 +58,26 @@ void receiver_screen_begin(struct receiver_screen *s, struct receiver *r, bool i
         s->sign = receiver_sign_new(r->keys, io_wall(r->proc->loop), SPAN(""), AUTH_SERVICE_EMAIL);
 }
 
+// Results that claim to be ours are forged whoever sends them (RFC 8601 §5).
+void receiver_screen_submit(struct receiver_screen *s, struct receiver *r,
+                            const struct receiver_user *user)
+{
+    s->submit = receiver_submit_new(user, io_wall(r->proc->loop), r->smtp.hostname);
+    if (!s->stripping)
+        strip_begin(s, r);
+}
+
+// What is added is signed with the rest.
+static void submitted(struct receiver_screen *s)
+{
+    if (s->sign)
+        receiver_sign_above(s->sign, receiver_submit_fields(s->submit));
+}
+
 void receiver_screen_feed(struct receiver_screen *s, struct span piece)
 {
+    if (s->submit && receiver_submit_feed(s->submit, piece))
+        submitted(s);
     if (s->auth)
         receiver_auth_feed(s->auth, piece);
     if (s->stripping) {
@@ -79,6 +98,8 @@ static void strip_end(struct receiver_screen *s)
 
 bool receiver_screen_end(struct receiver_screen *s, void (*done)(void *arg), void *arg)
 {
+    if (s->submit && receiver_submit_end(s->submit))
+        submitted(s);
     strip_end(s);
     return !s->auth || receiver_auth_end(s->auth, done, arg);
 }
@@ -95,6 +116,7 @@ void receiver_screen_drop(struct receiver_screen *s)
 {
     receiver_auth_free(s->auth);
     receiver_sign_free(s->sign);
+    receiver_submit_free(s->submit);
     if (s->stripping)
         buf_free(&s->strip.field);
     buf_free(&s->kept);

@@ -6,10 +6,12 @@
 #include "proc_receiver.h"
 #include "proc_receiver_auth.h"
 #include "proc_receiver_sign.h"
+#include "proc_receiver_submit.h"
 
 struct receiver_screen { // {0}: nothing to do
     struct receiver_auth *auth;
     struct receiver_sign *sign;
+    struct receiver_submit *submit; // a user's message
     struct receiver_body *body;
     struct auth_strip strip;
     bool stripping;
@@ -22,6 +24,9 @@ void receiver_screen_sender(struct receiver_screen *s, struct receiver *r, bool 
 // The message begins, and is to be stored in `body`.
 void receiver_screen_begin(struct receiver_screen *s, struct receiver *r, bool inside,
                            struct receiver_body *body);
+// It is a user's: checked, and given what it lacks. After begin.
+void receiver_screen_submit(struct receiver_screen *s, struct receiver *r,
+                            const struct receiver_user *user);
 void receiver_screen_feed(struct receiver_screen *s, struct span piece);
 // The last bytes go to the body. True: the verdict is there, or there is none to
 // be had; false: `done` is called once, later.

@@ -40,6 +40,8 @@ void session_free(struct session *s)
     struct receiver *r = s->receiver;
     io_timer_cancel(r->proc->loop, &s->timer);
     receiver_screen_drop(&s->screen);
+    session_routes_drop(s);
+    session_login_free(s);
     if (s->in_message)
         receiver_body_forget(&s->body);
     if (s->stream)
@@ -133,10 +135,13 @@ static void step(struct session *s, const struct smtp_server_step *st)
         session_answer_data(s);
         break;
     case SMTP_SERVER_ASK_AUTH:
+        session_login(s, st);
+        break;
     case SMTP_SERVER_ASK_AUTH_MORE:
-        session_answer(s, 454, "4.7.0", SPAN("nobody can be asked who you are, try again later"));
+        session_login_more(s, st->bytes);
         break;
     case SMTP_SERVER_AUTH_CANCEL:
+        session_login_cancel(s);
         break;
     case SMTP_SERVER_BODY:
         session_body_piece(s, st->bytes);
@@ -245,6 +250,8 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     s->timer = (struct io_timer){.fire = on_time, .arg = s};
     s->conf = r->smtp;
     s->conf.service = door->service;
+    s->login.offered = r->mechanisms;
+    s->conf.mechanisms = receiver_mechanisms(r->mechanisms);
     s->smtp = smtp_server_new(&s->conf, io_now(r->proc->loop));
     s->stream = io_stream_new(r->proc->loop, fd, &owner, s);
     s->next = r->sessions;

@@ -31,6 +31,7 @@ struct receiver_sign {
     struct dns_name domain; // root: the author's
     unsigned service;
     struct auth_split split;
+    struct buf above;
     bool chosen;
     struct auth_signer *signer;      // NULL: nobody's message
     size_t with[AUTH_SIGN_KEYS_MAX]; // of keys->at
@@ -98,6 +99,7 @@ struct receiver_sign *receiver_sign_new(struct receiver_keys *k, struct wall now
     s->now = now;
     s->service = service;
     s->split = AUTH_SPLIT;
+    s->above = BUF(4096);
     if (domain.len && !dns_name_parse_host(&s->domain, domain))
         s->domain = (struct dns_name){0};
     return s;
@@ -109,6 +111,7 @@ void receiver_sign_free(struct receiver_sign *s)
         return;
     auth_signer_free(s->signer);
     auth_split_free(&s->split);
+    buf_free(&s->above);
     receiver_keys_release(s->keys);
     free(s);
 }
@@ -165,7 +168,13 @@ static void choose(struct receiver_sign *s)
                                                     .oversigned = buf_str(&s->keys->oversign),
                                                     .keys = keys,
                                                     .count = count});
+    auth_signer_feed(s->signer, buf_span(&s->above));
     auth_signer_feed(s->signer, buf_span(&s->split.head));
+}
+
+void receiver_sign_above(struct receiver_sign *s, struct span fields)
+{
+    buf_put(&s->above, fields);
 }
 
 void receiver_sign_feed(struct receiver_sign *s, struct span piece)

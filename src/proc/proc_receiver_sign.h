@@ -15,6 +15,8 @@ struct receiver_sign;
 struct receiver_sign *receiver_sign_new(struct receiver_keys *k, struct wall now,
                                         struct span domain, unsigned service);
 void receiver_sign_free(struct receiver_sign *s); // NULL: nothing
+// Fields that will stand above those of the message, known before its header ends.
+void receiver_sign_above(struct receiver_sign *s, struct span fields);
 void receiver_sign_feed(struct receiver_sign *s, struct span piece);
 // The signatures' fields; nothing where the message has no keys. Once.
 void receiver_sign_end(struct receiver_sign *s, struct buf *head);

@@ -122,12 +122,24 @@ bool proc_people_list(struct store_role *r, struct proc_peer *peer, struct io_me
 
 // ---- one message, whole ----
 
+// As RCPT has it (RFC 3461 §4.1); empty: it was not given.
+static struct span notify_text(unsigned bits)
+{
+    static const char *const texts[] = {
+        "",      "SUCCESS",       "FAILURE",       "SUCCESS,FAILURE",
+        "DELAY", "SUCCESS,DELAY", "FAILURE,DELAY", "SUCCESS,FAILURE,DELAY",
+    };
+    return span_str(bits & STORE_NOTIFY_NEVER ? "NEVER" : texts[bits / 2 % 8]);
+}
+
 static void put_recipient(struct json *j, const struct store_recipient *who)
 {
     json_open(j, NULL, '{');
     json_str(j, "address", who->address);
     json_str(j, "domain", who->domain);
     json_str(j, "state", span_str(states[who->state]));
+    json_str(j, "notify", notify_text(who->notify));
+    json_str(j, "orcpt", who->orcpt);
     json_int(j, "attempts", who->attempts);
     put_time(j, "due", who->state == STATE_PENDING ? who->due : WALL_NEVER);
     json_str(j, "status", who->status);
@@ -172,6 +184,8 @@ static bool put_attempt(void *arg, const struct store_attempt *a)
     return true;
 }
 
+static const char *const rets[] = {"", "FULL", "HDRS"}; // RFC 3461 §4.3
+
 static void put_envelope(struct store_role *r, struct json *j, const struct store_envelope *e,
                          const struct store_tally *t)
 {
@@ -181,6 +195,9 @@ static void put_envelope(struct store_role *r, struct json *j, const struct stor
     json_bool(j, "requiretls", e->requiretls);
     json_bool(j, "tls_required_no", e->tls_required_no);
     json_bool(j, "eight_bit", e->eight_bit);
+    json_bool(j, "smtputf8", e->smtputf8);
+    json_str(j, "envid", e->envid);
+    json_str(j, "ret", span_str(rets[e->ret % 3]));
     json_open(j, "recipients", '[');
     for (size_t i = 0; i < e->count; i++)
         put_recipient(j, &e->recipients[i]);

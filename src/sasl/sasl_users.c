@@ -23,11 +23,15 @@ struct sasl_users {
 
 static bool put_lower(struct buf *b, struct span s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.at[i];
-        if ((unsigned char)c <= ' ' || c == 0x7f)
+    for (size_t n; s.len; s = span_skip(s, n)) {
+        char c = s.at[0];
+        n = span_utf8(s);
+        if (n == 0 || (unsigned char)c <= ' ' || c == 0x7f)
             return false;
-        buf_putc(b, c >= 'A' && c <= 'Z' ? (char)(c + 32) : c);
+        if (c >= 'A' && c <= 'Z')
+            buf_putc(b, (char)(c + 32));
+        else
+            buf_put(b, span_first(s, n));
     }
     return true;
 }

@@ -65,6 +65,7 @@ static void scan_check(const struct mail_scan *s, const struct scan_case *c)
     assert_int_equal(s->received, c->received);
     assert_int_equal(s->tls_required_no, c->no);
     assert_int_equal(s->eight_bit, c->eight_bit);
+    assert_true(s->eight_bit || !s->eight_bit_head);
     assert_int_equal(s->body_begun, c->body);
     assert_int_equal(s->head_len, c->head_len);
     assert_int_equal(s->line_longest, c->longest);
