@@ -191,7 +191,7 @@ static void store_message(struct session *s)
                                .tls_required_no = s->scan.tls_required_no && !t->requiretls,
                                .authenticated_tls = io_stream_tls(s->stream) != NULL,
                                .envid = t->envid,
-                               .ret = t->ret}; // both number RFC 3461 §4.3 alike
+                               .ret = (uint8_t)t->ret}; // both number RFC 3461 §4.3 alike
     struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
     if (rc_ok(rc))
         send_to_store(s, &e);
