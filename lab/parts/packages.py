@@ -15,6 +15,8 @@ PROGRAMS = {
     "ldns-signzone": (("ldnsutils", "libldns3"), "usr/bin/ldns-signzone"),
     "nginx": (("nginx",), "usr/sbin/nginx"),
     "postfix": (("postfix", "libdb5.3", "libnsl2", "libicu72", "libsasl2-2"), "usr/sbin/postfix"),
+    "dovecot": (("dovecot-core",), "usr/sbin/dovecot"),  # run by parts/dovecot.py
+    "msmtp": (("msmtp", "libgsasl18", "libgssglue1", "libidn12", "libntlm0", "libsecret-1-0"), "usr/bin/msmtp"),
     "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
 }
 
@@ -87,6 +89,11 @@ class Program:
         if self.libraries:
             env["LD_LIBRARY_PATH"] = self.libraries
         return env
+
+
+def perl_modules(package):
+    """Environment in which perl finds the modules of a package that is not installed."""
+    return {"PERL5LIB": ":".join(glob.glob(os.path.join(_unpack(package), "usr/lib/*-linux-*/perl5/*")))}
 
 
 def find(name):
