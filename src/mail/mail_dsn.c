@@ -217,8 +217,7 @@ static void recipient_status(struct buf *b, const struct mail_dsn_recipient *r)
     final_recipient_put(b, r->address);
     field(b, SPAN("Action"), SPAN(""), SPAN("failed"));
     field(b, SPAN("Status"), SPAN(""), status_fits(r->status) ? r->status : SPAN("5.0.0"));
-    // A mailbox server at a socket of ours has no name that anybody could look up.
-    if (r->remote_mta.len && !span_starts(r->remote_mta, SPAN("unix:")))
+    if (r->remote_mta.len)
         ascii_field(b, SPAN("Remote-MTA"), SPAN("dns"), r->remote_mta);
     if (r->diagnostic.len)
         ascii_field(b, SPAN("Diagnostic-Code"), SPAN("smtp"), r->diagnostic);

@@ -8,7 +8,7 @@ struct mail_dsn_recipient {
     struct span orcpt;      // as the parameter came, in xtext (RFC 3461 §4); empty: none
     struct span status;     // "5.1.1"
     struct span reason;     // one sentence for people, why
-    struct span remote_mta; // host that answered; empty: none did; "unix:…" is left out
+    struct span remote_mta; // host that answered; empty: none did
     struct span diagnostic; // its reply, "550 5.1.1 no such user"; empty: none
 };
 
