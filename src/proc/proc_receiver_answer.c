@@ -14,6 +14,8 @@ void session_answer_mail(struct session *s, const struct mail_address *from)
     s->inside = s->login.user || networks_hold(s->receiver->networks, &s->peer);
     if (from->kind == MAIL_LITERAL) // it could not be told of a failure
         session_answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+    else if (session_tls_refuses(s, from))
+        return;
     else if (!session_may_send(s, from)) // RFC 6409 §6.1
         session_answer(s, 553, "5.7.1", SPAN("this is no address of yours"));
     else
