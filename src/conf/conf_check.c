@@ -22,6 +22,10 @@ static struct rc check_tls(const struct conf *c, struct conf_fault *fault)
     if (key && !chain)
         return conf_complain(&at, "tls.key without tls.certificate; set tls.certificate to the "
                                   "file with the certificate and those above it");
+    at = line_of(c, CONF_tls_require, fault);
+    if (conf_count(c, CONF_tls_require) && !chain && conf_count(c, CONF_tls_certificates) == 0)
+        return conf_complain(&at, "tls.require without a certificate: nobody could ever meet it; "
+                                  "set tls.certificate and tls.key");
     return RC(OK);
 }
 

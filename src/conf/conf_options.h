@@ -167,7 +167,17 @@ X(tls_certificate, "tls.certificate", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NU
   "Certificate chain for receiving (PEM); empty: STARTTLS is not offered.")
 X(tls_key, "tls.key", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Private key of the certificate (PEM).")
-X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_SENDER | CONF_FETCHER | CONF_CONTROL, NULL,
+X(tls_certificates, "tls.certificates", CONF_LIST, CONF_LIST_OF_PAIRS, 0, "", NULL, CONF_MASTER, conf_check_pair,
+  "More certificates, \"CERTFILE KEYFILE\": clients that ask for a name in one of them get that one; ECDSA and RSA of the same name go side by side. Without tls.certificate the first is the default.")
+X(tls_min_version, "tls.min_version", CONF_CHOICE, 0, 0, "1.2", conf_tls_versions, CONF_RECEIVER, NULL,
+  "Least TLS version taken on smtp.listen; 1.0 and 1.1 are better than the clear text that old servers fall back to, and are never taken from users.")
+X(tls_ticket_rotation, "tls.ticket_rotation", CONF_DURATION, 0, SECONDS(604800), "12h", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "How long a key of session tickets is used; it is taken for as long again. 0: no tickets.")
+X(tls_require, "tls.require", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_require,
+  "TLS that clients of smtp.listen must use, \"DOMAIN-or-NETWORK encrypt\" or \"DOMAIN-or-NETWORK verify [NAME...]\": by sender's domain (\".example.org\": all below it) or client's address/bits; verify asks for a certificate with a NAME (\".example.org\": any below it), or without one with the domain's own or one below it, for a network with that of EHLO.")
+X(tls_client_ca_file, "tls.client_ca_file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "Trust anchors for clients' certificates (PEM); empty: tls.ca_file, then the system's.")
+X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_SENDER | CONF_FETCHER | CONF_CONTROL, NULL,
   "Trust anchors for other servers' certificates (PEM); empty: the system's.")
 
 X(dns_trust_anchor, "dns.trust_anchor", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER | CONF_CONTROL, NULL,

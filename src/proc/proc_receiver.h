@@ -59,6 +59,7 @@ struct receiver {
     uint8_t mechanisms;     // bits of sasl_mechanism that the authenticator can serve now
     uint64_t last_exchange; // of logins
     struct io_tls_server *tls;
+    struct tls_rules *tls_rules;
     struct networks *networks;
     struct aliases *aliases;
     struct guard *guard;
@@ -83,6 +84,8 @@ struct receiver {
 void receiver_accept(void *door, int fd, const struct io_endpoint *peer);
 void receiver_drain_sessions(struct receiver *r);
 void receiver_limit_sessions(struct receiver *r); // by configuration and open files
+// proc_receiver_tls.c
+void receiver_tls_configure(struct receiver *r);
 // proc_receiver_bounce.c
 bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);

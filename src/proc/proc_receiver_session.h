@@ -41,6 +41,14 @@ void session_answer(struct session *s, unsigned code, const char *status, struct
 bool session_refuse(struct session *s, const struct guard_refusal *r);
 void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
 
+// proc_receiver_tls.c
+void session_starttls(struct session *s); // the handshake begins
+void session_tls_failed(const struct session *s, const char *why);
+void session_tls_talker(const struct session *s, struct span bytes); // looks for one
+// True: tls.require asks for more than this client has shown, and MAIL was answered.
+bool session_tls_refuses(struct session *s, const struct mail_address *from);
+void session_put_tls_peer(struct buf *b, const struct session *s); // how it was authenticated
+
 // proc_receiver_answer.c
 void session_answer_mail(struct session *s, const struct mail_address *from);
 void session_answer_rcpt(struct session *s, const struct mail_address *to);
