@@ -6,6 +6,7 @@
 #include "auth_dkim_sign.h"
 #include "base_code.h"
 #include "crypto_sign.h"
+#include "dkim_letter.h"
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -45,19 +46,6 @@ static struct rc sign(void *context, unsigned key, const struct crypto_digest *d
 {
     (void)key;
     return crypto_sign(context, d, signature);
-}
-
-static void make_message(struct buf *b, size_t size)
-{
-    buf_clear(b);
-    buf_put(b, SPAN("Received: from a.example.net by mx.example.org with ESMTPS id 1;\r\n"
-                    "\tSun, 22 Nov 2026 01:58:26 +0000\r\n"
-                    "From: Somebody <somebody@example.org>\r\nTo: else@example.net\r\n"
-                    "Subject: A message of some length\r\nDate: Sun, 22 Nov 2026 01:58:26 +0000\r\n"
-                    "Message-ID: <1@example.org>\r\nMIME-Version: 1.0\r\n"
-                    "Content-Type: text/plain\r\n\r\n"));
-    while (b->len < size)
-        buf_put(b, SPAN("The quick brown fox jumps over the lazy dog, and does it again.\r\n"));
 }
 
 static void sign_message(struct buf *fields, const struct crypto_private *k, struct span message)
@@ -102,7 +90,7 @@ static void bench_message(const struct crypto_private *k, const char *name, size
     CLEANUP(buf_free) struct buf record = BUF(4096);
     bool rsa = crypto_private_algorithm(k) == CRYPTO_RSA_SHA256;
     double begin = clock_now(), count = 0;
-    make_message(&message, size);
+    dkim_letter(&message, size);
     for (; clock_now() - begin < seconds_each; count++) {
         buf_clear(&b);
         sign_message(&b, k, buf_span(&message));

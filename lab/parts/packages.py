@@ -2,6 +2,7 @@
 (the program only, never a running service), else the Debian package,
 downloaded and unpacked into a cache folder, never installed.
 """
+import contextlib
 import glob
 import os
 import shutil
@@ -9,6 +10,8 @@ import subprocess
 import sys
 
 # program: (Debian packages to unpack, path inside them)
+_OPENDKIM = ("libopendkim11", "libbsd0", "libdb5.3", "libhashkit2", "libldap-2.5-0", "liblua5.3-0", "libmemcached11",
+             "libmilter1.0.1", "libopendbx1", "librbl1", "libvbr2")
 PROGRAMS = {
     "nsd": (("nsd", "libfstrm0", "libprotobuf-c1", "libevent-2.1-7"), "usr/sbin/nsd"),
     "ldns-keygen": (("ldnsutils", "libldns3"), "usr/bin/ldns-keygen"),
@@ -17,10 +20,14 @@ PROGRAMS = {
     "postfix": (("postfix", "libdb5.3", "libnsl2", "libicu72", "libsasl2-2"), "usr/sbin/postfix"),
     "dovecot": (("dovecot-core",), "usr/sbin/dovecot"),  # run by parts/dovecot.py
     "msmtp": (("msmtp", "libgsasl18", "libgssglue1", "libidn12", "libntlm0", "libsecret-1-0"), "usr/bin/msmtp"),
+    "opendkim": (("opendkim", *_OPENDKIM), "usr/sbin/opendkim"),
+    "opendkim-testmsg": (("opendkim-tools", *_OPENDKIM), "usr/sbin/opendkim-testmsg"),
+    "rspamd": (("rspamd", "libhyperscan5", "libluajit-5.1-2", "libluajit-5.1-common"), "usr/bin/rspamd"),
     "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
 }
 
 NEEDED = ("nsd", "ldns-keygen", "ldns-signzone")  # without the others, rows of the table are missing
+LATER = ("opendkim", "opendkim-testmsg", "rspamd", "dovecot", "msmtp")  # for single stories, which fetch them themselves
 
 
 class Missing(Exception):
@@ -35,19 +42,28 @@ def cache_folder():
     return os.path.join(home, "geleit-lab")
 
 
+def _download(packages):
+    """What of them is not there yet, in one go."""
+    debs = os.path.join(cache_folder(), "debs")
+    missing = [p for p in packages if not os.path.isdir(os.path.join(cache_folder(), p))
+               and not glob.glob(os.path.join(debs, glob.escape(p) + "_*.deb"))]
+    os.makedirs(debs, exist_ok=True)
+    os.chmod(cache_folder(), 0o755)
+    if not missing:
+        return
+    print(f"lab: fetching Debian packages (unpacked, not installed): {' '.join(missing)}", file=sys.stderr)
+    subprocess.run(["apt-get", "download", "-qq", *missing], cwd=debs, timeout=120, check=True,
+                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 def _unpack(package):
     """The folder a package is unpacked in; downloads it the first time."""
     folder = os.path.join(cache_folder(), package)
     if os.path.isdir(folder):
         return folder
-    debs = os.path.join(cache_folder(), "debs")
-    os.makedirs(debs, exist_ok=True)
-    os.chmod(cache_folder(), 0o755)
-    print(f"lab: fetching the Debian package {package} (unpacked, not installed)", file=sys.stderr)
     try:
-        subprocess.run(["apt-get", "download", "-qq", package], cwd=debs, timeout=120, check=True,
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deb = sorted(glob.glob(os.path.join(debs, glob.escape(package) + "_*.deb")))[-1]
+        _download([package])
+        deb = sorted(glob.glob(os.path.join(cache_folder(), "debs", glob.escape(package) + "_*.deb")))[-1]
         subprocess.run(["dpkg", "-x", deb, folder + ".new"], timeout=60, check=True)
         os.rename(folder + ".new", folder)
     except (OSError, subprocess.SubprocessError, IndexError) as e:
@@ -72,11 +88,14 @@ class Program:
         self.libraries = self._library_path(packages[1:])
 
     def _library_path(self, packages):
-        folders = [d for d in (os.path.join(self.root, "usr/lib/postfix"),) if os.path.isdir(d)]
+        own = (os.path.join(self.root, "usr/lib", name) for name in ("postfix", "rspamd"))
+        folders = [d for d in own if os.path.isdir(d)]
         if self._lacks_libraries(":".join(folders)):
+            with contextlib.suppress(OSError, subprocess.SubprocessError):
+                _download(packages)
             for p in packages:
-                folders += glob.glob(os.path.join(_unpack(p), "usr/lib/*-linux-*"))
-                folders += glob.glob(os.path.join(_unpack(p), "lib/*-linux-*"))
+                for inside in ("usr/lib/*-linux-*", "usr/lib", "lib/*-linux-*"):
+                    folders += glob.glob(os.path.join(_unpack(p), inside))
         return ":".join(folders)
 
     def _lacks_libraries(self, path):
@@ -103,6 +122,8 @@ def find(name):
 def fetch():
     """Gets everything now, while there is a network: the lab's own has none."""
     for name in PROGRAMS:
+        if name in LATER:
+            continue
         try:
             find(name)
         except Missing:

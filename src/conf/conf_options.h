@@ -64,6 +64,8 @@ X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_
 
 X(local_domains, "local.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER | CONF_SENDER | CONF_CONTROL, conf_check_domain,
   "Domains whose mailboxes are here: mail for them is taken from anyone and handed over by LMTP; \".example.org\" means all below it.")
+X(local_check, "local.check_mailboxes", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
+  "Ask the users' file, and Dovecot, who has a mailbox, and refuse mail for others at once; off: whoever takes it by LMTP says so later, and the sender gets a bounce.")
 X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
   "Address of the postmaster of domains where neither an alias nor a mailbox says who that is; empty: the mailbox postmaster of that domain.")
 X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, NULL,

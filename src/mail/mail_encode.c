@@ -86,6 +86,17 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; // RFC 3461 §4: upper case
 }
 
+void mail_xtext_put(struct buf *b, struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        if (c > ' ' && c < 0x7f && c != '+' && c != '=')
+            buf_putc(b, (char)c);
+        else
+            buf_printf(b, "+%02X", c);
+    }
+}
+
 void mail_xtext_decode(struct buf *b, struct span x)
 {
     for (size_t i = 0; i < x.len; i++) {

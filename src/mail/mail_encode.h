@@ -24,6 +24,8 @@ void mail_ascii_put(struct buf *b, struct span s, size_t max);
 // The same as an address of type utf-8, utf-8-addr-xtext (RFC 6533 §3): blanks,
 // "\", "+" and "=" in that form too.
 void mail_xtext_address_put(struct buf *b, struct span s, size_t max);
+// xtext (RFC 3461 §4) of ASCII text.
+void mail_xtext_put(struct buf *b, struct span s);
 // Undoes xtext (RFC 3461 §4); a "+" that begins no pair of hex digits stays.
 void mail_xtext_decode(struct buf *b, struct span xtext);
 // One line of valid UTF-8: control characters become blanks, bytes that are no

@@ -314,7 +314,10 @@ static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count
         const struct auth_key *key = &k->keys.at[i];
         if (auth_key_phase(key, (struct wall){0}, INT64_MAX / 2) != AUTH_KEY_ACTIVE)
             continue;
-        TRY(proc_keys_private(k, i, &pem, fault));
+        if (!rc_ok(proc_keys_private(k, i, &pem, fault))) { // the others are no worse for it
+            LOG(LOG_ERROR, "key-not-used", LOG_T("why", fault->text));
+            continue;
+        }
         proc_signer_pack(out, &(struct proc_signer){.domain = dns_name_span(&key->domain),
                                                     .selector = dns_name_span(&key->selector),
                                                     .sender = span_str(key->sender),

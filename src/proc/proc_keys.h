@@ -41,7 +41,8 @@ struct rc proc_keys_private(const struct proc_keys *k, size_t i, struct buf *pem
                             struct conf_fault *fault);
 // Whether it is there and only for its owner, without reading it.
 struct rc proc_keys_look(const struct proc_keys *k, size_t i, struct conf_fault *fault);
-// All keys that sign, as MSG_SIGNERS has them; how many.
+// All keys that sign, as MSG_SIGNERS has them; how many. One that cannot be used is
+// logged and left out.
 struct rc proc_keys_put_signers(const struct conf *c, struct buf *out, size_t *count,
                                 struct conf_fault *fault);
 // Changes with every change of a key; 0: there is no folder.

@@ -56,7 +56,8 @@ enum proc_message {
     // queue <-> store
     MSG_FILL = 60, // i64 until, u32 limit -> i64 horizon: all before it was sent as DUE
     MSG_FILLED,
-    MSG_DUE = 62, // store ->: u64 message, span domain, i64 due, u64 size
+    MSG_DUE = 62,         // store ->: u64 message, span domain, i64 due, u64 size
+    MSG_INTERRUPTED = 64, // queue ->: u64 message, span domain; who tried it died, twice in a row
 
     // queue -> sender, receiver (bounces: empty domain)
     MSG_JOB = 70,   // u64 job, u64 message, span domain, u64 size

@@ -18,6 +18,7 @@ enum { SENDER_JOBS = 512, RECEIVER_JOBS = 64, AFFINITIES = 4096, HOST_MAX = 300 
 #define LOOK_AHEAD      SECONDS(600)
 #define SETTLE_PATIENCE SECONDS(5)
 #define AFTER_DEATH     SECONDS(1)
+enum { SUSPECT = 2 }; // deaths in a row after which a message counts as tried
 
 struct job {
     struct job *next;
@@ -432,17 +433,31 @@ static void peer_up(struct proc_peer *peer)
         fill(s);
 }
 
+// Once is chance: others had their messages there, too. Who is there again may be the
+// cause, and that a sender dies of it is an attempt that failed: it has to end some day.
+static void interrupted(struct state *s, const struct queue_job *job)
+{
+    if (job->lost + 1 < SUSPECT || job->domain.len == 0)
+        return;
+    CLEANUP(buf_free) struct buf b = BUF(512);
+    wr_u64(&b, job->message);
+    wr_span(&b, job->domain);
+    proc_send(proc_peer(s->proc, PROC_STORE, 0), MSG_INTERRUPTED, 0, buf_span(&b), -1);
+}
+
 static void peer_down(struct proc_peer *peer)
 {
     struct state *s = state_of(peer);
     if (!s || (!is_worker(peer) && !takes_slots(peer)))
         return;
     struct worker *w = worker_of(peer);
-    struct wall again = {io_wall(s->proc->loop).us + AFTER_DEATH};
     while (w->jobs) { // what it did is unknown: it will be tried again
         struct job *j = w->jobs;
+        struct queue_job job;
         w->jobs = j->next;
-        queue_done(s->queue, j->ours, true, again);
+        if (queue_under_way(s->queue, j->ours, &job))
+            interrupted(s, &job);
+        queue_lost(s->queue, j->ours, io_wall(s->proc->loop));
         free(j);
     }
     w->count = 0;

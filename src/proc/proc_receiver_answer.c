@@ -2,18 +2,6 @@
 
 #include "proc_networks.h"
 
-static bool may_relay_to(struct session *s, const struct mail_address *to)
-{
-    const struct receiver *r = s->receiver;
-    struct dns_name self;
-    if (s->inside)
-        return true;
-    if (to->kind == MAIL_DOMAIN)
-        return domain_listed(r->proc->conf, CONF_relay_domains, &to->domain);
-    return to->kind == MAIL_BARE && dns_name_parse_host(&self, r->smtp.hostname) &&
-           domain_listed(r->proc->conf, CONF_relay_domains, &self);
-}
-
 static void accept_mail(struct session *s)
 {
     session_answer(s, 250, "2.1.0", SPAN("sender ok"));
@@ -22,6 +10,7 @@ static void accept_mail(struct session *s)
 void session_answer_mail(struct session *s, const struct mail_address *from)
 {
     receiver_screen_drop(&s->screen); // of a transaction that came to nothing
+    session_routes_drop(s);
     s->inside = s->login.user || networks_hold(s->receiver->networks, &s->peer);
     if (from->kind == MAIL_LITERAL) // it could not be told of a failure
         session_answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
@@ -32,7 +21,7 @@ void session_answer_mail(struct session *s, const struct mail_address *from)
 }
 
 // SPF is asked as soon as somebody is there who would get the message.
-static void accept_rcpt(struct session *s)
+void session_accept_rcpt(struct session *s)
 {
     const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
     if (!s->login.user) // who a user is has been shown
@@ -47,10 +36,8 @@ void session_answer_rcpt(struct session *s, const struct mail_address *to)
 {
     if (to->kind == MAIL_LITERAL)
         session_answer(s, 550, "5.1.2", SPAN("address literals are not relayed"));
-    else if (!may_relay_to(s, to))
-        session_answer(s, 550, "5.7.1", SPAN("relaying denied"));
     else
-        session_count(s, 0, 1, accept_rcpt);
+        session_route(s, to);
 }
 
 void session_answer_data(struct session *s)

@@ -91,6 +91,7 @@ static bool told(void *arg, struct io_message *m)
     bool fine = true;
     a->is = LOGIN_LATER;
     s->login.asked = 0;
+    s->waiting = false;
     if (m) {
         struct rd r = RD(m->payload);
         fine = login_answer_unpack(&r, a);
@@ -210,7 +211,8 @@ static bool counted(void *arg, struct io_message *m)
         refuse(s, wait);
     else
         s->login.then(s);
-    go_on(s);
+    if (!s->waiting) // else it asks for more
+        go_on(s);
     return fine;
 }
 

@@ -40,6 +40,7 @@ void session_body_piece(struct session *s, struct span piece)
 void session_body_abort(struct session *s)
 {
     receiver_screen_drop(&s->screen);
+    session_routes_drop(s);
     if (s->in_message)
         receiver_body_forget(&s->body);
     s->in_message = false;
@@ -141,26 +142,11 @@ static bool goes_in_circles(const struct session *s)
     return s->scan.received > (uint64_t)most;
 }
 
-static void fill_recipients(struct session *s, struct store_envelope *e, struct buf *bare)
-{
-    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
-    buf_printf(bare, "postmaster@%.*s", SPAN_FMT(s->receiver->smtp.hostname));
-    for (size_t i = 0; i < t->count; i++) {
-        const struct mail_address *to = &t->recipients[i].address;
-        bool named = to->kind == MAIL_DOMAIN;
-        e->recipients[i].address = named ? to->text : buf_span(bare);
-        e->recipients[i].domain = named ? dns_name_span(&to->domain) : s->receiver->smtp.hostname;
-        e->recipients[i].due = e->received;
-        e->recipients[i].notify = t->recipients[i].notify;
-        e->recipients[i].orcpt = t->recipients[i].orcpt;
-    }
-}
-
 static void send_to_store(struct session *s, struct store_envelope *e)
 {
-    CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256), bare = BUF(512);
+    CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256);
     CLEANUP(buf_free) struct buf hold = BUF(1000);
-    struct store_recipient *recipients = mem_new(e->count * sizeof *recipients);
+    struct store_recipient *recipients = mem_new(session_routes_count(s) * sizeof *recipients);
     session_put_client(&client, s);
     e->client = buf_span(&client);
     receiver_screen_put(&s->screen, &head);
@@ -170,7 +156,7 @@ static void send_to_store(struct session *s, struct store_envelope *e)
     e->head = buf_span(&head);
     e->eight_bit |= !span_is_ascii(e->head);
     e->recipients = recipients;
-    fill_recipients(s, e, &bare);
+    e->count = session_routes_put(s, recipients, e->received);
     if (!rc_ok(buf_state(&head))) {
         answer_stored(s, RC(FULL), 0);
         free(recipients);
@@ -200,8 +186,7 @@ static void store_message(struct session *s)
                                .tls_required_no = s->scan.tls_required_no && !t->requiretls,
                                .authenticated_tls = io_stream_tls(s->stream) != NULL,
                                .envid = t->envid,
-                               .ret = t->ret, // both number RFC 3461 §4.3 alike
-                               .count = t->count};
+                               .ret = t->ret}; // both number RFC 3461 §4.3 alike
     struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
     if (rc_ok(rc))
         send_to_store(s, &e);

@@ -40,6 +40,7 @@ void session_free(struct session *s)
     struct receiver *r = s->receiver;
     io_timer_cancel(r->proc->loop, &s->timer);
     receiver_screen_drop(&s->screen);
+    session_routes_drop(s);
     session_login_free(s);
     if (s->in_message)
         receiver_body_forget(&s->body);

@@ -21,7 +21,8 @@ struct session {
     struct receiver_body body;
     struct receiver_screen screen;
     struct mail_scan scan;
-    uint64_t id; // of the message being committed
+    uint64_t id;           // of the message being committed
+    struct routes *routes; // of the recipients that were accepted; NULL: none yet
 };
 
 // proc_receiver_session.c
@@ -37,6 +38,15 @@ void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
 void session_answer_mail(struct session *s, const struct mail_address *from);
 void session_answer_rcpt(struct session *s, const struct mail_address *to);
 void session_answer_data(struct session *s);
+void session_accept_rcpt(struct session *s); // it has a way
+
+// proc_receiver_recipient.c
+// Where mail for `to` goes, through aliases and to mailboxes: answers RCPT, now or later.
+void session_route(struct session *s, const struct mail_address *to);
+void session_routes_drop(struct session *s); // of a transaction that is over, or a question
+// The envelope's recipients, from those that were accepted. They borrow from the routes.
+size_t session_routes_count(const struct session *s);
+size_t session_routes_put(const struct session *s, struct store_recipient *out, struct wall due);
 
 // proc_receiver_message.c
 void session_body_piece(struct session *s, struct span piece);

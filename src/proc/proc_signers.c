@@ -1,6 +1,7 @@
 #include "proc_signers.h"
 
 #include "auth_signing.h"
+#include "base_log.h"
 #include "crypto_sign.h"
 #include "dns_name.h"
 #include "io_channel.h"
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct rc complain(struct conf_fault *fault, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -71,6 +73,14 @@ static struct rc try_key(struct span entry, const char *path, struct span pem,
     return RC(OK);
 }
 
+static void warn_of_mode(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && st.st_mode & 07)
+        LOG(LOG_WARN, "key-exposed", LOG_T("file", path),
+            LOG_T("why", "everybody can read or write it; its mode should be 600"));
+}
+
 static struct rc load_signer(struct span entry, struct buf *out, struct conf_fault *fault)
 {
     CLEANUP(key_free) struct buf key = BUF(0);
@@ -92,6 +102,7 @@ static struct rc load_signer(struct span entry, struct buf *out, struct conf_fau
         return complain(fault, "dkim.sign: \"%.*s\" has too long a file name", SPAN_FMT(entry));
     TRY(proc_file_read(path, &key, fault));
     TRY(try_key(entry, path, buf_span(&key), fault));
+    warn_of_mode(path);
     proc_signer_pack(out, &(struct proc_signer){.domain = dns_name_span(&d),
                                                 .selector = dns_name_span(&s),
                                                 .sender = sender,

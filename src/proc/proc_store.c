@@ -214,6 +214,9 @@ static struct rc load_due(struct store_role *r, uint64_t id, struct span domain,
     if (!r->store)
         return RC(UNAVAILABLE);
     struct rc rc = store_load(r->store, id, domain, io_wall(r->proc->loop), a, e);
+    if (!rc_ok(rc) && rc.code != RC_NOT_FOUND) // it is asked for again and again
+        LOG(LOG_ERROR, "message-not-loaded", LOG_T("id", proc_id_text(id)),
+            LOG_T("error", rc_text(rc)));
     if (rc.code != RC_NOT_FOUND || domain.len == 0)
         return rc;
     proc_group_flush(r); // who hears of a time hears of one that lasts
@@ -359,6 +362,7 @@ static const struct {
     {MSG_POLICY_PUT, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_put},
     {MSG_POLICY_EXPIRING, 1 << PROC_SENDER, got_policy_expiring},
     {MSG_FILL, 1 << PROC_QUEUE, got_fill},
+    {MSG_INTERRUPTED, 1 << PROC_QUEUE, proc_group_interrupted},
     {MSG_QUEUE_LIST, 1 << PROC_CONTROL, proc_people_list},
     {MSG_QUEUE_SHOW, 1 << PROC_CONTROL, proc_people_show},
     {MSG_QUEUE_CHANGE, 1 << PROC_CONTROL, proc_people_change},

@@ -72,8 +72,10 @@ void proc_due_tell(struct store_role *r, const struct store_due *d); // the queu
 void proc_group_peer_died(struct store_role *r, const struct proc_peer *peer);
 
 // proc_store_take.c
+const char *proc_id_text(uint64_t id); // valid until the next call
 bool proc_group_commit(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_group_interrupted(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_group_evaluation(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
 // proc_store_people.c

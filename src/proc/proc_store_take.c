@@ -1,7 +1,18 @@
 // What receivers and senders bring: commits and outcomes, taken into the group.
 #include "proc_store.h"
 
-enum { ENVELOPE_CEILING = 64 << 20, STATUS_MAX = 32, TEXT_MAX = 1000 };
+#include "base_json.h"
+#include "base_log.h"
+
+#include <stdio.h>
+
+enum {
+    RECORD_MAX = 1 << 20,
+    LOST_CEILING = 8 << 20,
+    ENVELOPE_CEILING = 64 << 20,
+    STATUS_MAX = 32,
+    TEXT_MAX = 1000
+};
 
 // Which failures a receiver hears of: a client is never told "5xx" for what is
 // ours. NOT_FOUND is for bounces: no longer owed.
@@ -153,6 +164,85 @@ bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_
         proc_group_touched(r, a.message, SPAN(""));
     }
     proc_group_reply(r, (struct reply){peer, MSG_OUTCOME_DONE, m->ticket, rc, 0});
+    proc_group_bound(r);
+    return true;
+}
+
+// As in the reply that took the message; valid until the next call.
+const char *proc_id_text(uint64_t id)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "%llx", (unsigned long long)id);
+    return text;
+}
+
+static void lost_record(struct buf *b, const struct store_envelope *e, struct span status)
+{
+    struct json j = JSON(b);
+    json_open(&j, NULL, '[');
+    for (size_t i = 0; i < e->count; i++) {
+        json_open(&j, NULL, '{');
+        json_str(&j, "address", e->recipients[i].address);
+        json_str(&j, "outcome", SPAN("deferred"));
+        json_str(&j, "status", status);
+        json_close(&j, '}');
+    }
+    json_close(&j, ']');
+}
+
+// The attempt of a sender that died over it: what it saw is lost with it.
+static struct rc lost_attempt(struct store_role *r, const struct store_envelope *e,
+                              struct span domain)
+{
+    const struct shared all = {io_wall(r->proc->loop), io_random()};
+    const struct span status = SPAN("4.3.0");
+    const struct span reason = SPAN("the process that tried it died, more than once in a row");
+    CLEANUP(buf_free) struct buf who = BUF(RECORD_MAX);
+    bool news = false;
+    for (size_t i = 0; i < e->count; i++) {
+        struct store_outcome o = {.recipient = e->recipients[i].id,
+                                  .result = STORE_DEFERRED,
+                                  .status = status,
+                                  .reason = reason};
+        TRY(outcome(r, &o, &all, &news));
+    }
+    lost_record(&who, e, status);
+    proc_attempt_pack(&r->attempts,
+                      &(struct store_attempt){
+                          .when = all.now,
+                          .message = e->id,
+                          .sender = e->sender,
+                          .domain = domain,
+                          .recipients = rc_ok(buf_state(&who)) ? buf_span(&who) : SPAN("[]"),
+                          .plan = SPAN("null"),
+                          .sessions = SPAN("[]"),
+                          .decision = SPAN("deferred"),
+                          .reason = reason,
+                      });
+    return RC(OK);
+}
+
+bool proc_group_interrupted(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(LOST_CEILING);
+    struct store_envelope e;
+    struct rd rd = RD(m->payload);
+    uint64_t id = rd_u64(&rd);
+    struct span domain = rd_span(&rd);
+    (void)peer;
+    if (!rd_end(&rd) || domain.len == 0)
+        return false;
+    struct rc rc =
+        r->store ? store_load(r->store, id, domain, io_wall(r->proc->loop), &a, &e) : RC(NOT_FOUND);
+    if (rc.code == RC_NOT_FOUND) // its outcome came through after all
+        return true;
+    proc_group_schedule(r);
+    if (rc_ok(rc))
+        rc = lost_attempt(r, &e, domain);
+    LOG(LOG_WARN, "attempt-lost", LOG_T("id", proc_id_text(id)), LOG_S("domain", domain),
+        LOG_T("counted", rc_text(rc)));
+    proc_group_touched(r, id, domain);
+    proc_group_touched(r, id, SPAN(""));
     proc_group_bound(r);
     return true;
 }

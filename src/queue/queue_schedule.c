@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+enum { LOST_MAX = 6 }; // 4^6 seconds are more than an hour
+
 // An item is *held* (in its domain's heap and in q->latest) or under way (in
 // neither). A domain lives as long as it has items of either kind.
 struct domain {
@@ -27,6 +29,7 @@ struct item {
     struct wall stored; // when it is due for the store, where that may be earlier
     uint64_t message, size;
     unsigned busy; // jobs; more than one only if two senders claim it
+    unsigned lost; // how often in a row whoever had its job died
     bool again;    // while under way: comes up afterwards
 };
 
@@ -220,16 +223,22 @@ static uint64_t job_new(struct queue *q, struct item *i)
     return (uint64_t)j->round << 32 | at;
 }
 
-static struct item *job_end(struct queue *q, uint64_t id)
+static struct job *job_find(const struct queue *q, uint64_t id)
 {
     uint32_t at = (uint32_t)id;
     struct job *j = at < q->job_count ? &q->jobs[at] : NULL;
-    if (!j || !j->item || j->round != id >> 32)
+    return j && j->item && j->round == id >> 32 ? j : NULL;
+}
+
+static struct item *job_end(struct queue *q, uint64_t id)
+{
+    struct job *j = job_find(q, id);
+    if (!j)
         return NULL;
     struct item *i = j->item;
     j->item = NULL;
     j->free_next = q->job_free;
-    q->job_free = at;
+    q->job_free = (uint32_t)id;
     i->busy--;
     i->domain->busy--;
     q->busy--;
@@ -331,15 +340,22 @@ bool queue_next(struct queue *q, struct wall now, struct queue_job *out)
     ring_leave(q, d); // and to its end, if it has more
     uint64_t id = job_new(q, i);
     item_unhold(q, i);
-    *out = (struct queue_job){id, i->message, domain_name(d), i->size};
+    *out = (struct queue_job){id, i->message, domain_name(d), i->size, i->lost};
     return true;
 }
 
-void queue_done(struct queue *q, uint64_t job, bool again, struct wall due)
+bool queue_under_way(const struct queue *q, uint64_t job, struct queue_job *out)
 {
-    struct item *i = job_end(q, job);
-    if (!i)
-        return;
+    const struct job *j = job_find(q, job);
+    if (!j)
+        return false;
+    const struct item *i = j->item;
+    *out = (struct queue_job){job, i->message, domain_name(i->domain), i->size, i->lost};
+    return true;
+}
+
+static void item_back(struct queue *q, struct item *i, bool again, struct wall due)
+{
     domain_place(q, i->domain);
     if (again && (!i->again || due.us > i->due.key))
         i->due.key = due.us;
@@ -352,6 +368,25 @@ void queue_done(struct queue *q, uint64_t job, bool again, struct wall due)
     }
     i->again = false;
     (void)item_hold(q, i, (struct wall){i->due.key});
+}
+
+void queue_done(struct queue *q, uint64_t job, bool again, struct wall due)
+{
+    struct item *i = job_end(q, job);
+    if (!i)
+        return;
+    i->lost = 0;
+    item_back(q, i, again, due);
+}
+
+void queue_lost(struct queue *q, uint64_t job, struct wall now)
+{
+    struct item *i = job_end(q, job);
+    if (!i)
+        return;
+    int64_t wait = SECONDS(1) << (i->lost < LOST_MAX ? 2 * i->lost : 2 * LOST_MAX);
+    i->lost++;
+    item_back(q, i, true, (struct wall){now.us + (wait < SECONDS(3600) ? wait : SECONDS(3600))});
 }
 
 void queue_busy(struct queue *q, uint64_t message, struct span domain, uint64_t *job)

@@ -24,6 +24,7 @@ struct queue_job {
     uint64_t message;
     struct span domain; // valid until queue_done
     uint64_t size;
+    unsigned lost; // how often in a row whoever had it died
 };
 
 struct queue;
@@ -45,9 +46,14 @@ void queue_filled(struct queue *q, struct wall until);
 // The next job that may start now: domains take turns, oldest item first
 // within a domain. False: nothing may.
 bool queue_next(struct queue *q, struct wall now, struct queue_job *out);
-// The job ended (however), or whoever had it died: `again` puts the item back, not
-// before the due of a queue_add meanwhile. A job that is not known is none.
+// A job that has not ended. False: it is not known.
+bool queue_under_way(const struct queue *q, uint64_t job, struct queue_job *out);
+// The job ended (however): `again` puts the item back, not before the due of a
+// queue_add meanwhile. A job that is not known is none.
 void queue_done(struct queue *q, uint64_t job, bool again, struct wall due);
+// Whoever had the job died: the item comes back after a second and, each time this
+// happens to it again, after four times as long, up to an hour.
+void queue_lost(struct queue *q, uint64_t job, struct wall now);
 // A job that a sender still had from before our restart; it counts against the
 // limits, even above them.
 void queue_busy(struct queue *q, uint64_t message, struct span domain, uint64_t *job);

@@ -52,6 +52,7 @@ enum report_auth { // RFC 8601 §2.7.1 and §2.7.2
     REPORT_AUTH_PERMERROR,
     REPORT_AUTHS
 };
+enum report_scope { REPORT_SCOPE_UNSAID, REPORT_MFROM, REPORT_HELO, REPORT_SCOPES }; // HELO: 7489
 enum report_override {
     REPORT_OVERRIDE_UNSAID,
     REPORT_LOCAL_POLICY,
@@ -71,6 +72,7 @@ const char *report_yes_text(enum report_yes y);             // "y"
 const char *report_discovery_text(enum report_discovery d);
 const char *report_aligned_text(enum report_aligned a);
 const char *report_auth_text(enum report_auth a);
+const char *report_scope_text(enum report_scope s); // "mfrom"
 const char *report_override_text(enum report_override o);
 enum report_policy report_policy_of(struct span s);
 enum report_disposition report_disposition_of(struct span s);
@@ -79,6 +81,7 @@ enum report_yes report_yes_of(struct span s);
 enum report_discovery report_discovery_of(struct span s);
 enum report_aligned report_aligned_of(struct span s);
 enum report_auth report_auth_of(struct span s);
+enum report_scope report_scope_of(struct span s);
 enum report_override report_override_of(struct span s);
 
 struct report_published { // policy_published
@@ -104,7 +107,7 @@ struct report_dkim {
 };
 struct report_spf {
     struct span domain;
-    bool helo; // RFC 7489's scope "helo"; else "mfrom" or not said
+    enum report_scope scope;
     enum report_auth result;
     struct span human;
 };

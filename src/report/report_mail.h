@@ -23,8 +23,9 @@ void report_name_put(struct buf *b, const struct report_cover *c);
 void report_subject_put(struct buf *b, const struct report_cover *c);
 // "application/tlsrpt+gzip", "application/gzip"
 const char *report_media_type(enum report_kind k);
-// An id for document, subject and file: "2026-11-22T00.example.com.UNIQUE@submitter", at most 250
-// bytes; `unique` comes from the caller's random source.
+// The id for document and subject; `unique` comes from the caller's random source. TLS: a left and
+// a right side, "2026-11-22.example.com.UNIQUE@submitter"; DMARC: `unique`, since that and the
+// file's must be identical (RFC 9990 §3.1.4). At most 400 bytes.
 void report_id_put(struct buf *b, const struct report_cover *c);
 
 struct report_mail {

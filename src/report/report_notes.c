@@ -43,7 +43,8 @@ void report_remark(struct report_notes *n, enum report_remark r, struct span fir
         n->at[r].times++;
 }
 
-static void fault(struct report_notes *n, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+fault(struct report_notes *n, const char *format, va_list args)
 {
     char text[2 * REPORT_FAULT_MAX];
     if (n->fault[0])

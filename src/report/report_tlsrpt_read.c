@@ -265,6 +265,8 @@ static void policy_read(struct reader *r, json_t *policy, struct report_tls_poli
     strings_of(r, policy, "policy-string", &out->strings, &out->string_count);
     // RFC 8460 calls it mx-host in its schema and mx-host-pattern in its text.
     const char *mx = json_object_get(policy, "mx-host") ? "mx-host" : "mx-host-pattern";
+    if (json_is_string(json_object_get(policy, mx))) // as in the RFC's example (appendix B)
+        json_object_set_new(policy, mx, json_pack("[O]", json_object_get(policy, mx)));
     strings_of(r, policy, mx, &out->mx, &out->mx_count);
     out->domain = domain_of(r, policy, "policy-domain");
     if (!out->domain.len)

@@ -2,6 +2,7 @@
 #include "report_dmarc.h"
 #include "report_tlsrpt.h"
 #include "report_unpack.h"
+#include "report_words.h"
 
 static const char *const kinds[] = {"tlsrpt", "dmarc"};
 static const char *const dialects[] = {"RFC 7489", "RFC 9990"};
@@ -19,14 +20,15 @@ static const char *const discoveries[] = {NULL, "psl", "treewalk"};
 static const char *const aligneds[] = {NULL, "pass", "fail"};
 static const char *const auths[] = {NULL,     "none",    "pass",      "fail",     "softfail",
                                     "policy", "neutral", "temperror", "permerror"};
+static const char *const scopes[] = {NULL, "mfrom", "helo"};
 static const char *const overrides[] = {NULL,        "local_policy",     "mailing_list",
                                         "other",     "policy_test_mode", "trusted_forwarder",
                                         "forwarded", "sampled_out"};
 
-static unsigned word(const char *const *table, unsigned count, struct span s)
+unsigned report_word(const struct report_words *w, struct span s)
 {
-    for (unsigned i = 0; i < count; i++)
-        if (table[i] && span_ieq(span_str(table[i]), s))
+    for (unsigned i = 1; i < w->count; i++)
+        if (span_ieq(span_str(w->at[i]), s))
             return i;
     return 0;
 }
@@ -59,15 +61,16 @@ enum report_tls_result report_tls_result_of(struct span text)
     return REPORT_TLS_RESULT_OTHER;
 }
 
-#define WORDS(name, table, count)                                                                  \
-    _Static_assert(sizeof table / sizeof table[0] == (count), "a word for each value");            \
+#define WORDS(name, table, values)                                                                 \
+    _Static_assert(sizeof table / sizeof table[0] == (values), "a word for each value");           \
+    const struct report_words report_words_##name = {table, values};                               \
     const char *report_##name##_text(enum report_##name v)                                         \
     {                                                                                              \
         return table[v];                                                                           \
     }                                                                                              \
     enum report_##name report_##name##_of(struct span s)                                           \
     {                                                                                              \
-        return word(table, count, s);                                                              \
+        return report_word(&report_words_##name, s);                                               \
     }
 
 WORDS(policy, policies, REPORT_POLICIES)
@@ -77,4 +80,5 @@ WORDS(yes, yeses, REPORT_YESES)
 WORDS(discovery, discoveries, REPORT_DISCOVERIES)
 WORDS(aligned, aligneds, REPORT_ALIGNEDS)
 WORDS(auth, auths, REPORT_AUTHS)
+WORDS(scope, scopes, REPORT_SCOPES)
 WORDS(override, overrides, REPORT_OVERRIDES)

@@ -35,6 +35,7 @@ class Sink:
     def __init__(self, **odd):
         self.host = type("Host", (), {"name": "sink.example", "odd": odd})()
         self.got, self.ended, self.lock = [], [], threading.Lock()
+        self.connections = 0
         self.server = smtp_server.Server(self, lambda _: None)
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.socket.getsockname()[1]
@@ -46,6 +47,7 @@ class Sink:
                 s, peer = self.socket.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self.server.serve, args=(s, peer, self.host), daemon=True).start()
 
     def message(self, _, raw, facts):

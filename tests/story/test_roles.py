@@ -1,7 +1,10 @@
 """A role that is killed is started again, and no message that was answered 250
 is lost or cut short, whoever dies and when."""
+import contextlib
+import json
 import os
 import random
+import sqlite3
 import time
 
 import pytest
@@ -43,6 +46,14 @@ def kill_one(server, role):
     assert lab_.until(back, 10, 0.02), f"{role} is not started again"
 
 
+def restart(server, patience=15):
+    """All at once, as a power cut does; the port is free when the last of them is gone."""
+    roles = alone.role_pids(server)
+    server.kill()
+    assert alone.gone(roles, 30)
+    server.start(patience)
+
+
 @pytest.mark.parametrize("role", alone.ROLES)
 def test_a_role_is_killed_under_load(start, role):
     server, sink, load = start()
@@ -66,8 +77,7 @@ def test_all_are_killed_at_once(start):
     server, sink, load = start()
     for k in range(2):
         load.sent(60 + 80 * k)
-        server.kill()
-        server.start()
+        restart(server)
     load.sent(220)
     load.stop()
     alone.check(load, sink)
@@ -96,6 +106,41 @@ def test_all_roles_are_killed_but_the_master(start):
     assert server.process.poll() is None
 
 
+def test_a_message_that_senders_die_of_backs_off(start):
+    """Once is chance and is tried again at once; twice is an attempt, with its reason."""
+    sink = alone.Sink(stall="greeting")
+    server, _, _ = start(sink=sink, load=False, **{"send.processes": 1, "queue.retry_first": "60s",
+                                                   "queue.retry_longest": "60s"})
+    server.submit(alone.letter("poison"), ["bob@b.example"])
+    for death in (1, 2):
+        assert lab_.until(lambda: sink.connections >= death, 15), "it is not tried again"
+        kill_one(server, "sender")
+    assert lab_.until(lambda: server.history(), 5)
+    time.sleep(5)
+    attempt, = server.history()
+    assert attempt["decision"] == "deferred" and "died" in attempt["reason"]
+    assert attempt["plan"] is None and attempt["sessions"] == []
+    assert len(alone.log_lines(server, "attempt-lost")) == 1 and sink.connections == 2
+    shown, = json.loads(server.command("queue", "list", "--json").stdout)
+    assert "died" in str(shown)
+
+
+def test_what_cannot_be_loaded_is_said(start):
+    """An envelope that is damaged: each time it is asked for, with its id."""
+    sink = alone.Sink(stall="greeting")
+    server, _, _ = start(sink=sink, load=False)
+    server.submit(alone.letter("damaged"), ["bob@b.example"])
+    server.stop()
+    with contextlib.closing(sqlite3.connect(f"{server.store}/queue.db")) as db, db:
+        db.execute("UPDATE message SET digest = x'00'")
+        number = db.execute("SELECT id FROM message").fetchone()[0]
+    server.start()
+    assert lab_.until(lambda: alone.log_lines(server, "message-not-loaded"), 5)
+    line = alone.log_lines(server, "message-not-loaded")[0]
+    assert f"id={number:x} " in line and "damaged" in line
+    assert not alone.log_lines(server, "role-died") and alone.queued(server) == 1
+
+
 # ---- the marathon -----------------------------------------------------------
 STRETCH = 50  # kills, then everything is counted
 MARATHON_SIZES = (300,) * 9 + (9000,) * 4 + (70_000, 300_000)
@@ -117,8 +162,7 @@ def every_role(server):
 
 
 def everything(server):
-    server.kill()
-    server.start(30)
+    restart(server, 30)
     return "everything"
 
 

@@ -560,6 +560,45 @@ static void a_load_behind_an_outcome_waits_for_its_sync(void **state)
     silence();
 }
 
+// Whoever tried it died twice: an attempt like others, unless its outcome is there.
+static void an_interrupted_attempt_counts(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    uint64_t message, id = one_message(&s, "a.example", &message);
+    for (int twice = 0; twice < 2; twice++) {
+        wr_u64(&b, message);
+        wr_span(&b, SPAN("a.example"));
+        assert_true(say(&queue, MSG_INTERRUPTED, 0, &b));
+        turn();
+        if (!twice)
+            due(message, "a.example", clock_us + SECONDS(60));
+        silence();
+    }
+    clock_us += SECONDS(60);
+    assert_true(rc_ok(load(&sender, message, "a.example", &a, &e, NULL)));
+    assert_int_equal(e.recipients[0].id, id);
+    assert_int_equal(e.recipients[0].attempts, 1);
+    assert_true(span_eq(e.recipients[0].status, SPAN("4.3.0")));
+    assert_true(span_starts(e.recipients[0].reason, SPAN("the process that tried it died")));
+    backoff = WALL_NEVER; // and it ends with the message's life
+    wr_u64(&b, message);
+    wr_span(&b, SPAN("a.example"));
+    assert_true(say(&queue, MSG_INTERRUPTED, 0, &b));
+    turn();
+    due(message, "", 0);
+    silence();
+    wr_u64(&b, message);
+    wr_span(&b, SPAN(""));
+    assert_false(say(&queue, MSG_INTERRUPTED, 0, &b));
+    wr_u64(&b, message);
+    wr_span(&b, SPAN("a.example"));
+    assert_false(say(&sender, MSG_INTERRUPTED, 0, &b));
+}
+
 static void recipients_stay_together(void **state)
 {
     (void)state;
@@ -891,6 +930,7 @@ int main(void)
         T(dead_receivers_segments_are_sealed),
         T(deferred_is_due_by_backoff),
         T(what_is_not_due_is_not_given_out),
+        T(an_interrupted_attempt_counts),
         T(recipients_stay_together),
         T(a_load_behind_an_outcome_waits_for_its_sync),
         T(expired_message_owes_a_bounce),

@@ -197,6 +197,36 @@ static void a_job_put_back_waits_for_the_later_time(void **state)
     queue_free(q);
 }
 
+static void a_job_whose_worker_dies_comes_back_later_each_time(void **state)
+{
+    (void)state;
+    static const int64_t waits[] = {1, 4, 16, 64, 256, 1024, 3600, 3600, 3600};
+    struct queue *q = queue_of(10, 10, 10);
+    struct queue_job j, seen;
+    int64_t now = SECONDS(10);
+    add(q, 1, "a", 1);
+    for (unsigned i = 0; i < sizeof waits / sizeof *waits; i++) {
+        next_is(q, now, 1, &j);
+        assert_int_equal(j.lost, i);
+        assert_true(queue_under_way(q, j.id, &seen));
+        assert_true(seen.message == 1 && seen.lost == i && span_eq(seen.domain, SPAN("a")));
+        queue_lost(q, j.id, (struct wall){now});
+        queue_lost(q, j.id, (struct wall){now});
+        assert_false(queue_under_way(q, j.id, &seen));
+        now += SECONDS(waits[i]);
+        none(q, now - 1);
+    }
+    next_is(q, now, 1, &j);
+    queue_done(q, j.id, true, (struct wall){now + 1});
+    next_is(q, now + 1, 1, &j);
+    assert_int_equal(j.lost, 0); // the worker said how it ended
+    queue_lost(q, j.id, (struct wall){now});
+    add(q, 1, "a", now + SECONDS(50)); // the store has counted it and put it off
+    none(q, now + SECONDS(50) - 1);
+    next_is(q, now + SECONDS(50), 1, NULL);
+    queue_free(q);
+}
+
 static void a_job_ends_once(void **state)
 {
     (void)state;
@@ -638,6 +668,7 @@ int main(void)
         cmocka_unit_test(an_item_moves),
         cmocka_unit_test(an_item_under_way_comes_up_afterwards),
         cmocka_unit_test(a_job_put_back_waits_for_the_later_time),
+        cmocka_unit_test(a_job_whose_worker_dies_comes_back_later_each_time),
         cmocka_unit_test(a_job_ends_once),
         cmocka_unit_test(jobs_from_before_a_restart),
         cmocka_unit_test(two_senders_claim_the_same),
