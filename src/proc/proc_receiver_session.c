@@ -42,6 +42,7 @@ void session_free(struct session *s)
     receiver_screen_drop(&s->screen);
     session_routes_drop(s);
     session_login_free(s);
+    session_foresight_free(s);
     if (s->in_message)
         receiver_body_forget(&s->body);
     if (s->stream)
