@@ -17,12 +17,12 @@ PROGRAMS = {
     "ldns-keygen": (("ldnsutils", "libldns3"), "usr/bin/ldns-keygen"),
     "ldns-signzone": (("ldnsutils", "libldns3"), "usr/bin/ldns-signzone"),
     "nginx": (("nginx",), "usr/sbin/nginx"),
+    "dovecot": (("dovecot-core", "libexttextcat-2.0-0", "liblua5.3-0", "libsodium23"), "usr/sbin/dovecot"),
     "postfix": (("postfix", "libdb5.3", "libnsl2", "libicu72", "libsasl2-2"), "usr/sbin/postfix"),
-    "dovecot": (("dovecot-core",), "usr/sbin/dovecot"),  # run by parts/dovecot.py
-    "msmtp": (("msmtp", "libgsasl18", "libgssglue1", "libidn12", "libntlm0", "libsecret-1-0"), "usr/bin/msmtp"),
     "opendkim": (("opendkim", *_OPENDKIM), "usr/sbin/opendkim"),
     "opendkim-testmsg": (("opendkim-tools", *_OPENDKIM), "usr/sbin/opendkim-testmsg"),
     "rspamd": (("rspamd", "libhyperscan5", "libluajit-5.1-2", "libluajit-5.1-common"), "usr/bin/rspamd"),
+    "msmtp": (("msmtp", "libgsasl18", "libgssglue1", "libidn12", "libntlm0", "libsecret-1-0"), "usr/bin/msmtp"),
     "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
 }
 
@@ -56,7 +56,7 @@ def _download(packages):
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _unpack(package):
+def unpack(package):
     """The folder a package is unpacked in; downloads it the first time."""
     folder = os.path.join(cache_folder(), package)
     if os.path.isdir(folder):
@@ -83,7 +83,7 @@ class Program:
         self.libraries = ""
         if self.path:
             return
-        self.root = os.path.join(_unpack(packages[0]), "")
+        self.root = os.path.join(unpack(packages[0]), "")
         self.path = os.path.join(self.root, inside)
         self.libraries = self._library_path(packages[1:])
 
@@ -95,7 +95,7 @@ class Program:
                 _download(packages)
             for p in packages:
                 for inside in ("usr/lib/*-linux-*", "usr/lib", "lib/*-linux-*"):
-                    folders += glob.glob(os.path.join(_unpack(p), inside))
+                    folders += glob.glob(os.path.join(unpack(p), inside))
         return ":".join(folders)
 
     def _lacks_libraries(self, path):

@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 
 const char *const conf_log_levels[] = {"debug", "info", "warn", "error", NULL};
+const char *const conf_tls_versions[] = {"1.2", "1.3", "1.1", "1.0", NULL}; // io_tls_least
 const char *const conf_auth_spf[] = {"note", "reject", NULL};
+const char *const conf_fcrdns[] = {"ignore", "note", "refuse", NULL};
 const char *const conf_auth_dmarc[] = {"ignore", "note", "enforce", NULL};
 const char *const conf_auth_from[] = {"note", "ambiguous", "strict", NULL};
 const char *const conf_auth_quarantine[] = {"header", "hold", NULL};
@@ -188,12 +190,40 @@ static bool is_next_hop(struct span s)
     return is_name(host) && (!port.at || is_port(port));
 }
 
+// A Unix socket's path has at most 107 bytes (unix(7)); LMTP has no port of its own.
+static bool is_lmtp(struct span s)
+{
+    if (span_starts(s, SPAN("unix:")))
+        return span_starts(span_skip(s, 5), SPAN("/")) && s.len > 6 && s.len <= 5 + 107;
+    struct span port = s;
+    struct span host = span_cut(&port, ':');
+    return is_bracketed(s) || (is_name(host) && is_port(port));
+}
+
+const char *conf_check_lmtp(struct span s)
+{
+    return s.len == 0 || is_lmtp(s)
+               ? NULL
+               : "is no mailbox server; write \"unix:/run/dovecot/lmtp\", \"127.0.0.1:24\" or "
+                 "\"mail.example.org:24\"";
+}
+
 const char *conf_check_route(struct span s)
 {
-    return cut_domain(&s) && is_next_hop(s)
+    bool fine = cut_domain(&s);
+    fine = fine && (span_starts(s, SPAN("lmtp:")) ? is_lmtp(span_skip(s, 5)) : is_next_hop(s));
+    return fine ? NULL
+                : "is no route; write \"DOMAIN HOST\", \"DOMAIN HOST:PORT\", \"DOMAIN mx:HOST\", "
+                  "\"DOMAIN [ADDRESS]:PORT\" or \"DOMAIN lmtp:MAILBOX-SERVER\"";
+}
+
+const char *conf_check_dnsbl(struct span s)
+{
+    struct span zone = span_cut(&s, ' ');
+    s = span_trim(s);
+    return is_name(zone) && (span_eq(s, SPAN("refuse")) || span_eq(s, SPAN("note")))
                ? NULL
-               : "is no route; write \"DOMAIN HOST\", \"DOMAIN HOST:PORT\", \"DOMAIN mx:HOST\" or "
-                 "\"DOMAIN [ADDRESS]:PORT\"";
+               : "is no block list; write \"ZONE refuse\" or \"ZONE note\"";
 }
 
 static bool is_digest(struct span s)
@@ -218,4 +248,36 @@ const char *conf_check_policy(struct span s)
     }
     return "is no policy; write \"DOMAIN follow\", clear, opportunistic, encrypt, verify, "
            "dane-only, or \"DOMAIN pinned\" and 64 hex digits";
+}
+
+const char *conf_check_pair(struct span s)
+{
+    struct span chain = span_cut(&s, ' ');
+    s = span_trim(s);
+    return chain.len && s.len && span_index(s, ' ') == s.len
+               ? NULL
+               : "is no certificate with its key; write \"CERTFILE KEYFILE\", names without blanks";
+}
+
+static bool is_require(struct span s)
+{
+    struct span who = span_cut(&s, ' ');
+    s = span_trim(s);
+    struct span what = span_cut(&s, ' ');
+    s = span_trim(s);
+    if (!span_eq(who, SPAN("*")) && !is_domain(who) && conf_check_network(who))
+        return false;
+    if (span_eq(what, SPAN("encrypt")))
+        return s.len == 0;
+    for (; s.len; s = span_trim(s))
+        if (!is_domain(span_cut(&s, ' ')))
+            return false;
+    return span_eq(what, SPAN("verify"));
+}
+
+const char *conf_check_require(struct span s)
+{
+    return is_require(s) ? NULL
+                         : "is no requirement; write \"DOMAIN encrypt\", \"ADDRESS/BITS encrypt\", "
+                           "\"DOMAIN verify\" or \"DOMAIN verify NAME...\"";
 }

@@ -34,15 +34,40 @@ X(smtp_data_timeout, "smtp.data_timeout", CONF_DURATION, SECONDS(1), SECONDS(360
 X(smtp_session_timeout, "smtp.session_timeout", CONF_DURATION, SECONDS(1), SECONDS(86400), "2h", NULL, CONF_RECEIVER, NULL,
   "Longest session.")
 
+X(limits_per_client, "limits.per_client", CONF_INT, 0, 1000000, "100", NULL, CONF_RECEIVER, NULL,
+  "Sessions at once of one client (an IPv4 address, an IPv6 /64) in one receiver; 0: no limit. relay.networks and users have no limits of this group.")
+X(limits_connects, "limits.connects", CONF_INT, 0, 1000000000, "6000", NULL, CONF_RECEIVER, NULL,
+  "Connections of one client in an hour, in one receiver; 0: no limit.")
+X(limits_messages, "limits.messages", CONF_INT, 0, 1000000000, "20000", NULL, CONF_RECEIVER, NULL,
+  "Messages of one client in an hour, in one receiver; 0: no limit.")
+X(limits_recipients, "limits.recipients", CONF_INT, 0, 1000000000, "100000", NULL, CONF_RECEIVER, NULL,
+  "Recipients that one client may name in an hour, in one receiver; 0: no limit.")
+X(limits_network, "limits.network", CONF_INT, 1, 65536, "8", NULL, CONF_RECEIVER, NULL,
+  "How many times as much as one client all clients of its network (IPv4 /24, IPv6 /48) together may do.")
+X(limits_greet_pause, "limits.greet_pause", CONF_DURATION, 0, SECONDS(60), "0", NULL, CONF_RECEIVER, NULL,
+  "Wait before the greeting on smtp.listen: who talks in it is refused as an early talker; 0: no wait.")
+X(limits_data_rate, "limits.data_rate", CONF_SIZE, 0, INT64_C(1) << 30, "100", NULL, CONF_RECEIVER, NULL,
+  "Bytes a second that a message must come with after its first minute; 0: no limit but smtp.session_timeout.")
+X(limits_stress_timeout, "limits.stress_timeout", CONF_DURATION, SECONDS(1), SECONDS(3600), "10s", NULL, CONF_RECEIVER, NULL,
+  "Patience for a command in sessions that begin when three quarters of smtp.max_sessions are there.")
+X(limits_dnsbl, "limits.dnsbl", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_dnsbl,
+  "DNS block lists asked about clients, \"ZONE refuse\" or \"ZONE note\" (only a line in the log).")
+X(limits_fcrdns, "limits.fcrdns", CONF_CHOICE, 0, 0, "ignore", conf_fcrdns, CONF_RECEIVER, NULL,
+  "What comes of a client without a name that leads back to its address: ignore does not ask, note writes it to the log, refuse refuses its mail.")
+X(limits_timeout, "limits.timeout", CONF_DURATION, SECONDS(1), SECONDS(60), "10s", NULL, CONF_RECEIVER, NULL,
+  "Time for the DNS to say something about a client; then its mail is taken.")
+X(limits_proxies, "limits.proxies", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER, conf_check_network,
+  "Balancers that say by the PROXY protocol (version 2) who a client is, \"address/bits\"; others that do are refused.")
+
 X(submission_listen, "submission.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
   "Addresses to take users' mail on, in clear text until STARTTLS, \"address:port\"; port 587 is the usual one.")
-X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
-  "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
 
 X(submission_messages, "submission.messages", CONF_INT, 1, 1000000, "300", NULL, CONF_AUTHENTICATOR, NULL,
   "Messages of one user in an hour.")
 X(submission_recipients, "submission.recipients", CONF_INT, 1, 10000000, "3000", NULL, CONF_AUTHENTICATOR, NULL,
   "Recipients of one user in an hour.")
+X(submissions_listen, "submissions.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses to take users' mail on, inside TLS from the first byte (RFC 8314 prefers it), \"address:port\"; port 465 is the usual one.")
 
 X(users_file, "users.file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_AUTHENTICATOR, NULL,
   "File of those who may log in, as 'geleit user' writes it; empty: users in store.path.")
@@ -64,6 +89,10 @@ X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_
 
 X(local_domains, "local.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER | CONF_SENDER | CONF_CONTROL, conf_check_domain,
   "Domains whose mailboxes are here: mail for them is taken from anyone and handed over by LMTP; \".example.org\" means all below it.")
+X(local_lmtp, "local.lmtp", CONF_STRING, 0, 300, "", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL, conf_check_lmtp,
+  "Mailbox server of local.domains, by LMTP: \"unix:/run/dovecot/lmtp\", \"ADDRESS:PORT\" or \"HOST:PORT\".")
+X(local_return_path, "local.return_path", CONF_BOOL, 0, 1, "false", NULL, CONF_SENDER, NULL,
+  "Write Return-Path into what is handed to the mailbox server; Dovecot and Cyrus write it themselves.")
 X(local_check, "local.check_mailboxes", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
   "Ask the users' file, and Dovecot, who has a mailbox, and refuse mail for others at once; off: whoever takes it by LMTP says so later, and the sender gets a bounce.")
 X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
@@ -138,7 +167,17 @@ X(tls_certificate, "tls.certificate", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NU
   "Certificate chain for receiving (PEM); empty: STARTTLS is not offered.")
 X(tls_key, "tls.key", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Private key of the certificate (PEM).")
-X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_SENDER | CONF_FETCHER | CONF_CONTROL | CONF_RECEIVER, NULL,
+X(tls_certificates, "tls.certificates", CONF_LIST, CONF_LIST_OF_PAIRS, 0, "", NULL, CONF_MASTER, conf_check_pair,
+  "More certificates, \"CERTFILE KEYFILE\": clients that ask for a name in one of them get that one; ECDSA and RSA of the same name go side by side. Without tls.certificate the first is the default.")
+X(tls_min_version, "tls.min_version", CONF_CHOICE, 0, 0, "1.2", conf_tls_versions, CONF_RECEIVER, NULL,
+  "Least TLS version taken on smtp.listen; 1.0 and 1.1 are better than the clear text that old servers fall back to, and are never taken from users.")
+X(tls_ticket_rotation, "tls.ticket_rotation", CONF_DURATION, 0, SECONDS(604800), "12h", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "How long a key of session tickets is used; it is taken for as long again. 0: no tickets.")
+X(tls_require, "tls.require", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_require,
+  "TLS that clients of smtp.listen must use, \"DOMAIN-or-NETWORK encrypt\" or \"DOMAIN-or-NETWORK verify [NAME...]\": by sender's domain (\".example.org\": all below it) or client's address/bits; verify asks for a certificate with a NAME (\".example.org\": any below it), or without one with the domain's own or one below it, for a network with that of EHLO.")
+X(tls_client_ca_file, "tls.client_ca_file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "Trust anchors for clients' certificates (PEM); empty: tls.ca_file, then the system's.")
+X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_SENDER | CONF_FETCHER | CONF_CONTROL | CONF_RECEIVER, NULL,
   "Trust anchors for other servers' certificates (PEM); empty: the system's.")
 
 X(dns_trust_anchor, "dns.trust_anchor", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER | CONF_CONTROL, NULL,
@@ -160,7 +199,7 @@ X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NUL
 X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, NULL,
   "Port of other mail servers; anything but 25 is for tests.")
 X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_route,
-  "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\"; DOMAIN may be \".example.org\" or \"*\".")
+  "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\", \"DOMAIN lmtp:MAILBOX-SERVER\" (as local.lmtp); DOMAIN may be \".example.org\" or \"*\".")
 X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_policy,
   "Local TLS policy: \"DOMAIN follow|clear|opportunistic|encrypt|verify|dane-only\" or \"DOMAIN pinned SHA256-OF-SPKI\".")
 X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_address,

@@ -6,6 +6,7 @@
 #include "proc_aliases.h"
 #include "proc_networks.h"
 #include "proc_receiver_auth.h"
+#include "proc_receiver_guard.h"
 #include "proc_receiver_sign.h"
 
 #include <stdlib.h>
@@ -18,15 +19,8 @@ static void configure(struct receiver *r)
 {
     const struct conf *c = r->proc->conf;
     int64_t recipients = conf_int(c, CONF_smtp_max_recipients);
-    const char *why = "";
     receiver_limit_sessions(r);
-    io_tls_server_free(r->tls);
-    r->tls = NULL;
-    if (r->proc->chain.len) {
-        struct rc rc = io_tls_server_new(&r->tls, r->proc->chain, r->proc->key, &why);
-        if (!rc_ok(rc)) // the master has tried it: only a race with the file leads here
-            LOG(LOG_ERROR, "no-tls", LOG_T("why", why));
-    }
+    receiver_tls_configure(r);
     networks_free(r->networks);
     r->networks = networks_new(c, CONF_relay_networks);
     struct conf_fault fault;
@@ -36,6 +30,7 @@ static void configure(struct receiver *r)
     else
         aliases_release(r->aliases);
     r->aliases = aliases ? aliases : r->aliases;
+    guard_configure(r->guard, c);
     receiver_rules_release(r->rules);
     r->rules = receiver_rules_new(c);
     receiver_keys_release(r->keys);
@@ -48,6 +43,7 @@ static void configure(struct receiver *r)
         .max_messages = (unsigned)conf_int(c, CONF_smtp_max_messages),
         .command_us = conf_int(c, CONF_smtp_command_timeout),
         .data_us = conf_int(c, CONF_smtp_data_timeout),
+        .data_rate = (uint64_t)conf_int(c, CONF_limits_data_rate),
         .session_us = conf_int(c, CONF_smtp_session_timeout),
         .starttls = r->tls != NULL,
     };
@@ -87,6 +83,7 @@ static struct receiver *receiver_of(struct proc *p)
     if (!p->data) {
         struct receiver *r = mem_new(sizeof *r);
         r->proc = p;
+        r->guard = guard_new();
         r->current.fd = r->spare.fd = -1;
         r->segments = proc_segments_new();
         p->data = r;

@@ -1,6 +1,7 @@
 // What the parts of the receiver role share: the segments it writes to, and the
 // way a finished message becomes durable.
 #pragma once
+#include "base_meter.h"
 #include "proc_outbound.h"
 #include "proc_role.h"
 #include "io_stream.h"
@@ -61,8 +62,10 @@ struct receiver {
     struct outbound out;
     struct plans *plans; // for REQUIRETLS of users; NULL: nobody has wanted it yet
     struct io_tls_server *tls;
+    struct tls_rules *tls_rules;
     struct networks *networks;
     struct aliases *aliases;
+    struct guard *guard;
     struct receiver_door *doors;
     size_t door_count, session_count;
     size_t session_max, session_peak; // peak: since memory was last given back
@@ -86,6 +89,8 @@ void receiver_drain_sessions(struct receiver *r);
 void receiver_limit_sessions(struct receiver *r); // by configuration and open files
 // proc_receiver_foresee.c
 void receiver_foresight_renew(struct receiver *r); // at a reload
+// proc_receiver_tls.c
+void receiver_tls_configure(struct receiver *r);
 // proc_receiver_bounce.c
 bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);

@@ -12,11 +12,17 @@ void session_answer_mail(struct session *s, const struct mail_address *from)
     receiver_screen_drop(&s->screen); // of a transaction that came to nothing
     session_routes_drop(s);
     s->inside = s->login.user || networks_hold(s->receiver->networks, &s->peer);
+    struct guard_refusal no = guard_message(s);
+    if (session_refuse(s, &no))
+        return;
     if (from->kind == MAIL_LITERAL) // it could not be told of a failure
         session_answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
-    else if (!session_may_send(s, from)) // RFC 6409 §6.1
+    else if (session_tls_refuses(s, from))
+        meter_count(METER_REFUSED_TLS, 1);
+    else if (!session_may_send(s, from)) { // RFC 6409 §6.1
+        meter_count(METER_REFUSED_SENDER, 1);
         session_answer(s, 553, "5.7.1", SPAN("this is no address of yours"));
-    else
+    } else
         session_count(s, 1, 0, accept_mail);
 }
 
@@ -32,12 +38,31 @@ void session_accept_rcpt(struct session *s)
     session_answer(s, 250, "2.1.5", SPAN("recipient ok"));
 }
 
+static void route_asked(struct session *s)
+{
+    session_route(s, s->asked);
+}
+
+// Postmasters are there for those who are refused, too (RFC 5321 §4.5.1).
+static void route_judged(struct session *s)
+{
+    struct guard_refusal no = guard_verdict(s);
+    if (span_ieq(s->asked->local, SPAN("postmaster")) || !session_refuse(s, &no))
+        session_route(s, s->asked);
+}
+
 void session_answer_rcpt(struct session *s, const struct mail_address *to)
 {
+    struct guard_refusal no = guard_recipient(s);
+    s->asked = to;
     if (to->kind == MAIL_LITERAL)
         session_answer(s, 550, "5.1.2", SPAN("address literals are not relayed"));
+    else if (session_refuse(s, &no))
+        return;
+    else if (s->inside)
+        route_asked(s);
     else
-        session_route(s, to);
+        guard_await(s, route_judged);
 }
 
 void session_answer_data(struct session *s)

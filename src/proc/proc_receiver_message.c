@@ -18,6 +18,7 @@ static void body_ready(void *arg)
 static void body_begin(struct session *s)
 {
     s->in_message = true;
+    s->bytes = 0;
     s->scan = (struct mail_scan){0};
     receiver_body_start(&s->body, s->receiver, body_ready, s);
     receiver_screen_begin(&s->screen, s->receiver, s->inside, &s->body);
@@ -30,6 +31,7 @@ void session_body_piece(struct session *s, struct span piece)
     if (!s->in_message)
         body_begin(s);
     mail_scan_feed(&s->scan, piece);
+    s->bytes += piece.len;
     receiver_screen_feed(&s->screen, piece);
     if (s->body.waiting) {
         s->waiting = true;
@@ -69,7 +71,8 @@ static void put_received(struct session *s, struct buf *head)
     const struct io_tls_facts *tls = io_stream_tls(s->stream);
     const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
     char id[17], shown[512];
-    CLEANUP(buf_free) struct buf client = BUF(256);
+    CLEANUP(buf_free) struct buf client = BUF(256), peer = BUF(512);
+    session_put_tls_peer(&peer, s);
     if (s->peer.v6)
         buf_put(&client, SPAN("IPv6:"));
     session_put_client(&client, s);
@@ -90,18 +93,20 @@ static void put_received(struct session *s, struct buf *head)
                           .utf8 = t->smtputf8,
                           .tls_version = span_str(tls ? tls->version : ""),
                           .tls_cipher = span_str(tls ? tls->cipher : ""),
+                          .tls_peer = buf_span(&peer),
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
 static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    CLEANUP(buf_free) struct buf client = BUF(256);
+    CLEANUP(buf_free) struct buf client = BUF(256), peer = BUF(512);
+    session_put_tls_peer(&peer, s);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
     session_put_client(&client, s);
     LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
         LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
-        LOG_T("tls", tls ? tls->version : "none"), LOG_I("requiretls", t->requiretls),
-        LOG_I("smtputf8", needs_smtputf8(s)),
+        LOG_T("tls", tls ? tls->version : "none"), LOG_S("peer", buf_span(&peer)),
+        LOG_I("requiretls", t->requiretls), LOG_I("smtputf8", needs_smtputf8(s)),
         LOG_S("user", s->login.user ? s->login.user->name : SPAN("")));
 }
 
@@ -112,10 +117,13 @@ static void answer_stored(struct session *s, struct rc rc, uint64_t queued)
     receiver_id_text(id, rc_ok(rc) ? queued : s->id);
     if (rc_ok(rc)) {
         log_accepted(s, smtp_server_transaction(s->smtp), id);
+        meter_count(METER_RECEIVED, 1);
+        meter_count(METER_RECEIVED_BYTES, s->bytes);
         buf_printf(&text, "message %s is queued", id);
         session_answer(s, 250, "2.0.0", buf_span(&text));
         return;
     }
+    meter_count(METER_REFUSED_STORE, 1);
     LOG(LOG_WARN, "message-not-stored", LOG_T("id", id), LOG_T("why", rc_text(rc)));
     buf_printf(&text, "not stored, try again later: %s", rc_text(rc));
     bool full = rc.code == RC_DISK_FULL || rc.code == RC_FULL;
@@ -186,7 +194,7 @@ static void store_message(struct session *s)
                                .tls_required_no = s->scan.tls_required_no && !t->requiretls,
                                .authenticated_tls = io_stream_tls(s->stream) != NULL,
                                .envid = t->envid,
-                               .ret = t->ret}; // both number RFC 3461 §4.3 alike
+                               .ret = (uint8_t)t->ret}; // both number RFC 3461 §4.3 alike
     struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
     if (rc_ok(rc))
         send_to_store(s, &e);
@@ -230,6 +238,7 @@ void session_commit(struct session *s)
         body_begin(s); // an empty message
     s->id = receiver_new_id(s->receiver);
     if (goes_in_circles(s)) {
+        meter_count(METER_REFUSED_LOOP, 1);
         session_answer(s, 554, "5.4.6",
                        SPAN("too many Received fields: this message goes in circles"));
         session_body_abort(s);

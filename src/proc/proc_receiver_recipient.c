@@ -220,12 +220,15 @@ static void answer_route(struct session *s)
     static const struct {
         unsigned code;
         const char *status, *text;
+        enum meter meter;
     } refusals[ALIAS_ENDS] = {
-        [ALIAS_NOT_OURS] = {550, "5.7.1", "relaying denied"},
-        [ALIAS_UNKNOWN] = {550, "5.1.1", "there is no such mailbox here"},
-        [ALIAS_REFUSED] = {550, "5.1.6", NULL},
-        [ALIAS_LATER] = {451, "4.3.0", "it cannot be found out now who has a mailbox, try later"},
-        [ALIAS_TOO_MANY] = {550, "5.2.4", "this address stands for more than it may"},
+        [ALIAS_NOT_OURS] = {550, "5.7.1", "relaying denied", METER_REFUSED_RELAY},
+        [ALIAS_UNKNOWN] = {550, "5.1.1", "there is no such mailbox here", METER_REFUSED_UNKNOWN},
+        [ALIAS_REFUSED] = {550, "5.1.6", NULL, METER_REFUSED_UNKNOWN},
+        [ALIAS_LATER] = {451, "4.3.0", "it cannot be found out now who has a mailbox, try later",
+                         METER_REFUSED_LATER},
+        [ALIAS_TOO_MANY] = {550, "5.2.4", "this address stands for more than it may",
+                            METER_REFUSED_UNKNOWN},
     };
     struct routes *r = s->routes;
     struct span why;
@@ -233,11 +236,13 @@ static void answer_route(struct session *s)
     bool goes = end == ALIAS_GOES || (end == ALIAS_NOT_OURS && s->inside);
     if (goes && foresee(s))
         return;
-    if (goes)
+    if (goes) {
         accept_goals(s);
-    else
+    } else {
+        meter_count(refusals[end].meter, 1);
         session_answer(s, refusals[end].code, refusals[end].status,
                        refusals[end].text ? span_str(refusals[end].text) : why);
+    }
     end_walk(r);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base_log.h"
 #include "dns_answer.h"
+#include "io_proxy.h"
 #include "proc_serve.h"
 
 #include <malloc.h>
@@ -10,6 +11,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static const int64_t proxy_us = SECONDS(10); // for the header of a balancer
 
 static void pump(struct session *s, struct span *in);
 
@@ -41,6 +44,7 @@ void session_free(struct session *s)
     io_timer_cancel(r->proc->loop, &s->timer);
     receiver_screen_drop(&s->screen);
     session_routes_drop(s);
+    guard_leave(s);
     session_login_free(s);
     session_foresight_free(s);
     if (s->in_message)
@@ -95,21 +99,20 @@ void session_answer(struct session *s, unsigned code, const char *status, struct
     smtp_server_answer(s->smtp, &r);
 }
 
+bool session_refuse(struct session *s, const struct guard_refusal *r)
+{
+    if (!r->code)
+        return false;
+    meter_count(r->meter, 1);
+    session_answer(s, r->code, r->status, span_str(r->text));
+    return true;
+}
+
 void session_put_client(struct buf *b, const struct session *s)
 {
     struct dns_address a = {.v6 = s->peer.v6};
     span_bytes(a.at, sizeof a.at, SPAN_OF(s->peer.address));
     dns_address_put(b, &a);
-}
-
-static void starttls(struct session *s)
-{
-    if (!s->receiver->tls) { // since a reload
-        session_gone(s);
-        return;
-    }
-    s->waiting = true;
-    io_stream_accept_tls(s->stream, s->receiver->tls, NULL);
 }
 
 static void arm(struct session *s)
@@ -154,7 +157,7 @@ static void step(struct session *s, const struct smtp_server_step *st)
         session_body_abort(s);
         break;
     case SMTP_SERVER_STARTTLS:
-        starttls(s);
+        session_starttls(s);
         break;
     case SMTP_SERVER_CLOSE:
         s->waiting = true;
@@ -185,12 +188,87 @@ static void pump(struct session *s, struct span *in)
 
 // ---- stream events ----
 
+// No session has begun: the answer is written by hand.
+static void turn_away(struct session *s, const struct guard_refusal *r)
+{
+    CLEANUP(buf_free) struct buf text = BUF(1024), client = BUF(256);
+    session_put_client(&client, s);
+    meter_count(r->meter, 1);
+    LOG(LOG_INFO, "client-refused", LOG_S("client", buf_span(&client)), LOG_T("why", r->text));
+    buf_printf(&text, "%u %s %s\r\n", r->code, r->status, r->text);
+    if (s->conf.service == SMTP_SERVICE_SUBMISSIONS || // text would be no TLS
+        !rc_ok(io_stream_write(s->stream, buf_span(&text)))) {
+        session_gone(s);
+        return;
+    }
+    s->waiting = true;
+    io_stream_pause(s->stream, true);
+    io_stream_close(s->stream);
+}
+
+static const enum meter services[SMTP_SERVICES] = {
+    [SMTP_SERVICE_MX] = METER_SESSIONS_MX,
+    [SMTP_SERVICE_SUBMISSION] = METER_SESSIONS_SUBMISSION,
+    [SMTP_SERVICE_SUBMISSIONS] = METER_SESSIONS_SUBMISSIONS,
+};
+
+// Who the client is, is known.
+static void welcome(struct session *s)
+{
+    struct guard *g = s->receiver->guard;
+    struct guard_refusal no = guard_enter(g, s);
+    int64_t pause = s->conf.service == SMTP_SERVICE_MX && !s->inside ? guard_greet_pause(g) : 0;
+    if (no.code) {
+        turn_away(s, &no);
+        return;
+    }
+    meter_count(services[s->conf.service], 1);
+    s->conf.command_us = guard_patience(g, s->receiver);
+    s->guard.pausing = pause > 0;
+    if (!s->guard.pausing) {
+        session_resume(s);
+        return;
+    }
+    s->waiting = true;
+    io_timer_set(s->receiver->proc->loop, &s->timer,
+                 (struct mono){io_now(s->receiver->proc->loop).us + pause});
+}
+
+static size_t proxy_input(struct session *s, struct span bytes)
+{
+    struct span in = bytes;
+    enum io_proxy p = io_proxy_read(&in, &s->peer);
+    if (p == IO_PROXY_MORE)
+        return 0;
+    s->proxied = s->waiting = false;
+    if (p == IO_PROXY_BAD)
+        turn_away(s, &(struct guard_refusal){421, "4.3.5", "no PROXY header, version 2",
+                                             METER_REFUSED_PROXY});
+    else
+        welcome(s);
+    return bytes.len - in.len;
+}
+
+static void too_early(struct session *s)
+{
+    s->guard.pausing = false;
+    turn_away(s, &(struct guard_refusal){554, "5.5.1", "you talked before you were greeted",
+                                         METER_REFUSED_EARLY});
+}
+
 static size_t on_input(void *arg, struct span bytes)
 {
     struct session *s = arg;
     struct span in = bytes;
+    if (s->proxied)
+        return proxy_input(s, bytes);
+    if (s->guard.pausing) {
+        too_early(s);
+        return bytes.len;
+    }
     if (s->waiting)
         return 0;
+    session_tls_talker(s, bytes);
     pump(s, &in);
     return bytes.len - in.len;
 }
@@ -199,11 +277,8 @@ static void on_secured(void *arg, struct rc how)
 {
     struct session *s = arg;
     if (!rc_ok(how)) {
-        CLEANUP(buf_free) struct buf client = BUF(256);
         const struct io_tls_facts *tls = io_stream_tls(s->stream);
-        session_put_client(&client, s);
-        LOG(LOG_INFO, "tls-failed", LOG_S("client", buf_span(&client)),
-            LOG_T("why", tls && tls->error[0] ? tls->error : rc_text(how)));
+        session_tls_failed(s, tls && tls->error[0] ? tls->error : rc_text(how));
         session_gone(s);
         return;
     }
@@ -213,14 +288,22 @@ static void on_secured(void *arg, struct rc how)
 
 static void on_closed(void *arg, struct rc why)
 {
+    struct session *s = arg;
+    const struct io_tls_facts *tls = io_stream_tls(s->stream);
     (void)why;
-    session_gone(arg);
+    if (tls && tls->fault == IO_TLS_HANDSHAKE)
+        session_tls_failed(s, tls->error);
+    session_gone(s);
 }
 
 static void on_time(void *arg)
 {
     struct session *s = arg;
-    if (s->waiting)
+    bool greet = s->guard.pausing;
+    s->guard.pausing = false;
+    if (s->in_message && !s->waiting)
+        meter_count(METER_REFUSED_SLOW, 1);
+    if (s->waiting && !greet)
         session_gone(s); // in a handshake, or closing: nobody to talk to
     else
         session_resume(s);
@@ -242,6 +325,7 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     const struct receiver_door *door = arg;
     struct receiver *r = door->receiver;
     if (r->session_count >= r->session_max) {
+        meter_count(METER_REFUSED_FULL, 1);
         refuse(fd);
         return;
     }
@@ -262,7 +346,13 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     r->session_count++;
     if (r->session_count > r->session_peak)
         r->session_peak = r->session_count;
-    session_resume(s);
+    s->proxied = guard_is_balancer(r->guard, peer);
+    if (!s->proxied) {
+        welcome(s);
+        return;
+    }
+    s->waiting = true;
+    io_timer_set(r->proc->loop, &s->timer, (struct mono){io_now(r->proc->loop).us + proxy_us});
 }
 
 void receiver_drain_sessions(struct receiver *r)

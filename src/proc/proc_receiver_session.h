@@ -3,6 +3,7 @@
 // asks before there is a message, proc_receiver_message.c takes the message in.
 #pragma once
 #include "mail_header.h"
+#include "proc_receiver_guard.h"
 #include "proc_receiver_login.h"
 #include "proc_receiver_screen.h"
 
@@ -19,11 +20,15 @@ struct session {
     bool inside; // a client of relay.networks, or a user
     struct session_login login;
     struct foresight *foresight; // a plan that is waited for; NULL: none
+    struct guard_session guard;
+    bool proxied; // the header of a balancer is to come
     struct receiver_body body;
     struct receiver_screen screen;
     struct mail_scan scan;
-    uint64_t id;           // of the message being committed
-    struct routes *routes; // of the recipients that were accepted; NULL: none yet
+    uint64_t bytes;                   // of the message under way
+    uint64_t id;                      // of the message being committed
+    const struct mail_address *asked; // the recipient in question
+    struct routes *routes;            // of the recipients that were accepted; NULL: none yet
 };
 
 // proc_receiver_session.c
@@ -33,7 +38,17 @@ void session_hold_input(struct session *s);
 void session_resume(struct session *s);
 // Of what the machine asked; `text` is one line.
 void session_answer(struct session *s, unsigned code, const char *status, struct span text);
+// Says no to what the machine asked, and counts it. False: there is nothing to say.
+bool session_refuse(struct session *s, const struct guard_refusal *r);
 void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
+
+// proc_receiver_tls.c
+void session_starttls(struct session *s); // the handshake begins
+void session_tls_failed(const struct session *s, const char *why);
+void session_tls_talker(const struct session *s, struct span bytes); // looks for one
+// True: tls.require asks for more than this client has shown, and MAIL was answered.
+bool session_tls_refuses(struct session *s, const struct mail_address *from);
+void session_put_tls_peer(struct buf *b, const struct session *s); // how it was authenticated
 
 // proc_receiver_answer.c
 void session_answer_mail(struct session *s, const struct mail_address *from);

@@ -5,6 +5,7 @@
 
 enum {
     OUT_MAX = 16384,
+    OUT_KEEP = 512,        // what an idle session holds of it
     OUT_FLUSH = 4096,      // replies gathered before they are handed out
     REPLY_TEXT_MAX = 400,  // a reply line has 512 bytes (RFC 5321 §4.5.3.1.5)
     LINE_SKIP_MAX = 65536, // of a command line that is too long
@@ -299,7 +300,9 @@ static bool (*const run[STATE_COUNT])(struct smtp_server *s, struct span *in,
 struct smtp_server_step smtp_server_next(struct smtp_server *s, struct span *in)
 {
     struct smtp_server_step step = {0};
-    if (s->sent)
+    if (s->sent && s->out.cap > OUT_KEEP)
+        buf_free(&s->out);
+    else if (s->sent)
         buf_clear(&s->out);
     s->sent = false;
     while (!run[s->state](s, in, &step))
@@ -325,6 +328,17 @@ static bool ours_to_move(const struct smtp_server *s)
     return s->state == STATE_ASK || s->state == STATE_WAIT || s->state >= STATE_CLOSING;
 }
 
+// When a message that stops here has come too slowly: one byte now and then keeps
+// patience awake, and a session busy for hours.
+static int64_t too_slow(const struct smtp_server *s)
+{
+    uint64_t came = s->received - (s->received > s->chunk_left ? s->chunk_left : s->received);
+    uint64_t rate = s->conf->data_rate;
+    if (rate == 0 || came / rate > INT32_MAX)
+        return INT64_MAX;
+    return s->data_since.us + SECONDS(60) + (int64_t)(came / rate) * US_PER_S;
+}
+
 struct mono smtp_server_deadline(const struct smtp_server *s)
 {
     if (ours_to_move(s))
@@ -332,7 +346,9 @@ struct mono smtp_server_deadline(const struct smtp_server *s)
     bool data = s->state >= STATE_DATA && s->state <= STATE_CHUNK_DROP;
     int64_t patience = s->since.us + (data ? s->conf->data_us : s->conf->command_us);
     int64_t session = s->begun.us + s->conf->session_us;
-    return (struct mono){patience < session ? patience : session};
+    int64_t least = patience < session ? patience : session;
+    int64_t slow = data && s->body_open ? too_slow(s) : INT64_MAX;
+    return (struct mono){slow < least ? slow : least};
 }
 
 void smtp_server_tick(struct smtp_server *s, struct mono now)

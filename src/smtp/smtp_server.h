@@ -55,6 +55,7 @@ struct smtp_server_conf {
     int64_t command_us;      // patience for a command
     int64_t data_us;         // patience between chunks of data
     int64_t session_us;      // ceiling of a session
+    uint64_t data_rate;      // bytes a second a message comes with, after a minute; 0: any
     bool starttls;           // offered (a certificate is there)
     // SASL mechanisms, upper case, "PLAIN LOGIN SCRAM-SHA-256": offered inside TLS where
     // the service is not MX; empty: no AUTH. Submission takes no MAIL without it.

@@ -47,6 +47,7 @@ static struct smtp_reply answer_data(struct smtp_server *s, struct smtp_reply r)
         return r;
     }
     s->body_open = true;
+    s->data_since = s->now;
     s->state = STATE_DATA;
     s->undot = (struct smtp_undot){0};
     s->received = 0;
@@ -83,4 +84,5 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r)
     smtp_server_touch(s);
     struct smtp_reply said = take[s->question](s, *r);
     smtp_server_say(s, &said);
+    smtp_server_auth_forget(s);
 }

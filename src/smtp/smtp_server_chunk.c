@@ -55,6 +55,7 @@ struct smtp_reply smtp_server_begin_chunks(struct smtp_server *s, struct smtp_re
         begin_drop(s, r);
     } else {
         s->body_open = true;
+        s->data_since = s->now;
         s->chunk_cr = s->chunk_mid_line = false;
         s->received = s->chunk_left;
         s->state = STATE_CHUNK;

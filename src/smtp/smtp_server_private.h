@@ -30,7 +30,7 @@ struct smtp_server {
     enum smtp_server_state state;
     enum smtp_server_kind question;
     const struct mail_address *asked;
-    struct mono begun, since, now;
+    struct mono begun, since, now, data_since; // data_since: when the message began
     bool ticked, stale; // see smtp_server_touch()
     bool tls, esmtp, draining, sent, abort_due, cancel_due;
     bool body_open;     // ASK_DATA was answered well, neither COMMIT nor ABORT followed

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -186,7 +187,7 @@ def rspamd(lab, tmp_path_factory):
     if process.poll() is not None:
         pytest.fail("rspamd ended:\n" + (folder / "log").read_text()[-3000:])
     yield check
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # its workers outlive it otherwise
     process.wait(5)
     print((folder / "log").read_text()[-3000:])
 

@@ -38,6 +38,8 @@ static const struct good goods[] = {
     {"choice", "log.level = \"debug\";", "log.level", "\"debug\""},
     {"relative file name", "tls.key = \"key.pem\";", "tls.key", "\"/etc/geleit/key.pem\""},
     {"absolute file name", "tls.key = \"/key.pem\";", "tls.key", "\"/key.pem\""},
+    {"pairs of file names", "tls.certificates = [ \"c.pem /k.key\", \" /c  k \" ];",
+     "tls.certificates", "[\"/etc/geleit/c.pem /k.key\",\"/c /etc/geleit/k\"]"},
     {"empty file name stays empty", "tls.key = \"\";", "tls.key", "\"\""},
     {"comments of all kinds",
      "# smtp.max_hops = 11;\n// smtp.max_hops = 12;\n/* smtp.max_hops\n= 13; */smtp.max_hops = 50;",

@@ -1,0 +1,16 @@
+// The header that a balancer puts in front of a connection (PROXY protocol, version 2,
+// haproxy's proxy-protocol.txt §2.2): who the client really is. Pure bytes; only from
+// balancers that the configuration names.
+#pragma once
+#include "io_stream.h"
+
+enum { IO_PROXY_MAX = 16 + 2048 }; // of a header that is taken; extensions (TLVs) are passed over
+
+enum io_proxy {
+    IO_PROXY_MORE,   // not all of it is there yet
+    IO_PROXY_CLIENT, // *client is who connected to the balancer
+    IO_PROXY_LOCAL,  // the balancer speaks for itself (a health check)
+    IO_PROXY_BAD,    // no header, or one we cannot use
+};
+// Moves *in behind the header, unless it is MORE or BAD.
+enum io_proxy io_proxy_read(struct span *in, struct io_endpoint *client);
