@@ -27,7 +27,7 @@ PROGRAMS = {
 }
 
 NEEDED = ("nsd", "ldns-keygen", "ldns-signzone")  # without the others, rows of the table are missing
-LATER = ("opendkim", "opendkim-testmsg", "rspamd")  # for single stories, which fetch them themselves
+LATER = ("opendkim", "opendkim-testmsg", "rspamd", "dovecot", "msmtp")  # for single stories, which fetch them themselves
 
 
 class Missing(Exception):
@@ -112,7 +112,7 @@ class Program:
 
 def perl_modules(package):
     """Environment in which perl finds the modules of a package that is not installed."""
-    return {"PERL5LIB": ":".join(glob.glob(os.path.join(_unpack(package), "usr/lib/*-linux-*/perl5/*")))}
+    return {"PERL5LIB": ":".join(glob.glob(os.path.join(unpack(package), "usr/lib/*-linux-*/perl5/*")))}
 
 
 def find(name):

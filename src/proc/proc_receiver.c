@@ -102,6 +102,7 @@ static void reload(struct proc *p)
 {
     struct receiver *r = p->data;
     configure(r);
+    receiver_foresight_renew(r);
     listen_all(r);
 }
 

@@ -46,6 +46,7 @@ void session_free(struct session *s)
     session_routes_drop(s);
     guard_leave(s);
     session_login_free(s);
+    session_foresight_free(s);
     if (s->in_message)
         receiver_body_forget(&s->body);
     if (s->stream)

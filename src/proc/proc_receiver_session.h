@@ -19,6 +19,7 @@ struct session {
     bool pumping, committing, judging, in_message;
     bool inside; // a client of relay.networks, or a user
     struct session_login login;
+    struct foresight *foresight; // a plan that is waited for; NULL: none
     struct guard_session guard;
     bool proxied; // the header of a balancer is to come
     struct receiver_body body;
@@ -62,6 +63,13 @@ void session_routes_drop(struct session *s); // of a transaction that is over, o
 // The envelope's recipients, from those that were accepted. They borrow from the routes.
 size_t session_routes_count(const struct session *s);
 size_t session_routes_put(const struct session *s, struct store_recipient *out, struct wall due);
+
+// proc_receiver_foresee.c
+// A user's message with REQUIRETLS: can it be delivered at all? False: nothing is to be
+// asked. Else session_foreseen() is called, now or later; `refused`: RCPT is answered.
+bool session_foresee(struct session *s, struct span domain);
+void session_foreseen(struct session *s, bool refused); // proc_receiver_recipient.c
+void session_foresight_free(struct session *s);         // the session ends
 
 // proc_receiver_message.c
 void session_body_piece(struct session *s, struct span piece);

@@ -544,3 +544,41 @@ def test_one_slow_login_holds_up_nobody(with_dovecot, here, program, sink, tmp_p
             assert time.monotonic() - begun < 1.5
             assert slow.getreply()[0] == 454
         assert any(path in line for line in alone.log_lines(s.server, "dovecot-silent"))
+
+
+# ---- REQUIRETLS (RFC 8689), asked while the user writes ---------------------
+NEVER = (550, b"5.7.10")
+FORESEEN = {"dane.example": (250, b""), "sts-enforce.example": (250, b""), "dane-mismatch.example": (250, b""),
+            "plain.example": NEVER, "sts-testing.example": NEVER, "nullmx.example": (550, b"5.1.10"),
+            "bogus.example": (250, b""), "silent.example": (250, b"")}  # not known now: the delivery finds out
+
+
+def test_requiretls_that_cannot_be(lab, program):
+    """RCPT is refused where the plan says never; where it says not now, accepted."""
+    ports = [alone.free_port()]
+    conf = {"submission.listen": [f"{lab_.Geleit.ADDRESS}:{ports[0]}"],
+            "tls.certificate": f"{lab.state}/certs/{HOST}.pem", "tls.key": f"{lab.state}/certs/{HOST}.key"}
+    server = lab_.Geleit(lab, program, "foresee", options=conf)
+    os.makedirs(server.store, exist_ok=True)
+    os.makedirs(server.folder, exist_ok=True)
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write(lab_.geleit.text(server.options))
+    done = subprocess.run([program, "user", "add", "-c", server.conf, "alice@a.example"], input="x\n", text=True,
+                          capture_output=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    with server, lab.smtp(lab_.Geleit.ADDRESS, ports[0]) as c:
+        context = ssl.create_default_context(cafile=f"{lab.state}/ca.pem")
+        context.check_hostname = False
+        c.ehlo()
+        c.starttls(context=context)
+        c.ehlo()
+        plain(c, "alice@a.example", "x")
+        assert "requiretls" in c.esmtp_features
+        for domain, codes in FORESEEN.items():
+            assert c.mail("alice@a.example", ["REQUIRETLS"])[0] == 250
+            code, text = c.rcpt(f"bob@{domain}")
+            assert (code, text.split()[0] if code != 250 else b"") == codes, (domain, code, text)
+            assert c.rset()[0] == 250
+            assert c.mail("alice@a.example")[0] == 250  # without it anything goes
+            assert c.rcpt(f"bob@{domain}")[0] == 250
+            assert c.rset()[0] == 250
