@@ -38,7 +38,7 @@ static const struct good goods[] = {
     {"choice", "log.level = \"debug\";", "log.level", "\"debug\""},
     {"relative file name", "tls.key = \"key.pem\";", "tls.key", "\"/etc/geleit/key.pem\""},
     {"absolute file name", "tls.key = \"/key.pem\";", "tls.key", "\"/key.pem\""},
-    {"pairs of file names", "tls.certificates = [ \"c.pem /k.key\", \" /c  k \" ];",
+    {"pairs of file names", "tls.certificates = [ \"c.pem /k.key\", \"/c  k\" ];",
      "tls.certificates", "[\"/etc/geleit/c.pem /k.key\",\"/c /etc/geleit/k\"]"},
     {"empty file name stays empty", "tls.key = \"\";", "tls.key", "\"\""},
     {"comments of all kinds",
