@@ -18,7 +18,7 @@
 enum { SECONDS_MAX = 60, STEP = 65536 };
 #define MEMORY_MAX ((rlim_t)1 << 30)
 
-static void limit(int what, rlim_t value)
+static void limit(__rlimit_resource_t what, rlim_t value)
 {
     struct rlimit r = {value, value};
     if (setrlimit(what, &r))

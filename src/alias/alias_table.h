@@ -60,9 +60,10 @@ struct alias_domains { // which domains are what
 };
 
 struct alias_table;
-// Nothing is borrowed. CONFIG with a fault for the first line that is wrong: its form, an address that
-// is none, a key set twice, aliases that lead back to themselves (one that names
-// itself among others is no loop: it is the mailbox). FULL: past the ceilings.
+// Nothing is borrowed. CONFIG with a fault for the first line that is wrong: its
+// form, an address that is none, a key set twice, aliases that lead back to themselves
+// (one that names itself among others is no loop: it is the mailbox). FULL: past the
+// ceilings.
 struct rc alias_table_new(struct alias_table **out, const struct alias_source *sources,
                           size_t count, const struct alias_domains *domains,
                           struct alias_fault *fault);

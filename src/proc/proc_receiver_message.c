@@ -163,6 +163,7 @@ static void send_to_store(struct session *s, struct store_envelope *e)
         buf_put(&head, receiver_submit_fields(s->screen.submit));
     e->head = buf_span(&head);
     e->eight_bit |= !span_is_ascii(e->head);
+    e->smtputf8 |= smtp_server_transaction(s->smtp)->smtputf8 && !span_is_ascii(e->head);
     e->recipients = recipients;
     e->count = session_routes_put(s, recipients, e->received);
     if (!rc_ok(buf_state(&head))) {
@@ -188,7 +189,7 @@ static void store_message(struct session *s)
                                .received = io_wall(s->receiver->proc->loop),
                                .sender = t->sender.text,
                                .eight_bit = s->scan.eight_bit,
-                               .smtputf8 = needs_smtputf8(s),
+                               .smtputf8 = t->smtputf8 && s->scan.eight_bit_head,
                                .requiretls = t->requiretls,
                                // RFC 8689 §4.1: the parameter counts, not the field
                                .tls_required_no = s->scan.tls_required_no && !t->requiretls,

@@ -39,8 +39,6 @@ void report_take(struct buf *out, struct span bytes, const struct report_limits 
     CLEANUP(report_unpacked_free) struct report_unpacked u;
     struct report_notes unpacking = {0};
     struct rc rc = report_unpack(&u, bytes, limits, &a, &unpacking);
-    if (!rc_ok(rc))
-        u.count = 0;
     head_put(out, &u, rc_ok(rc) ? "" : unpacking.fault);
     for (size_t i = 0; i < u.count; i++) {
         struct report_notes notes = unpacking;

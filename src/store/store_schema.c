@@ -93,6 +93,7 @@ const struct store_schema store_queue_schema = {
     .version = 2,
     .upgrades = upgrades,
     .synchronous = "FULL",
+    .cache_kib = 8192,
     .tables = tables,
     .texts = texts,
     .count = SQL_STATEMENTS,

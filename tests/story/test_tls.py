@@ -2,6 +2,7 @@
 whom speaks the wrong language, and thousands who do nothing."""
 import os
 import re
+import socket
 import ssl
 import subprocess
 import time
@@ -283,6 +284,41 @@ def test_tls_where_clear_text_begins(tls):
         assert talk.reply().startswith("502 5.5.1 ")
     assert lab_.until(lambda: any("service=mx" in line and "STARTTLS first" in line
                                   for line in alone.log_lines(tls, " tls-failed ")), 5)
+
+
+@pytest.fixture(scope="module")
+def users(here, program, sink, files):
+    """Ports 587 and 465, as (server, port, port)."""
+    ports = [alone.free_port() for _ in range(2)]
+    conf = {"smtp.receivers": 1, "submission.listen": [f"127.0.0.1:{ports[0]}"],
+            "submissions.listen": [f"127.0.0.1:{ports[1]}"], "tls.min_version": "1.0"}
+    with lab_.Geleit(here, program, "users", options=tls_options(sink, files, **conf)) as s:
+        yield s, *ports
+    print(s.log_end())
+
+
+@pytest.mark.parametrize("first", [b"EHLO laptop.example\r\n", b""], ids=["speaks", "waits"])
+def test_clear_text_where_tls_begins(users, first):
+    server, _, port = users
+    with socket.create_connection(("127.0.0.1", port), 20) as s:
+        s.sendall(first)
+        text = s.recv(1000)
+        assert text.startswith(b"554 5.7.0 ") and b"TLS from the first byte" in text and text.endswith(b"\r\n")
+        assert s.recv(1) == b""
+    assert lab_.until(lambda: any("service=submissions" in line for line in alone.log_lines(server, " tls-failed ")), 5)
+
+
+def test_users_tls(users):
+    server, clear, implicit = users
+    assert "221 2.0.0" in s_client(server, port=clear)
+    assert "alert protocol version" in s_client(server, "-tls1_1", *LEGACY, port=clear)
+    assert "221 2.0.0" in s_client(server, "-tls1_1", *LEGACY)  # on the MX port it was configured
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{implicit}", "-crlf", "-ign_eof"]
+    done = subprocess.run([*command, "-servername", "other.example"], input=b"QUIT\n", capture_output=True, timeout=20)
+    assert b"subject=CN = other.example" in done.stdout and b"221 2.0.0" in done.stdout
+    with socket.create_connection(("127.0.0.1", clear), 10) as s:  # and TLS where clear text begins
+        s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40))
+        assert b"502 5.5.1 This port begins in clear text" in s.makefile("rb").read()
 
 
 # ---- what is required -------------------------------------------------------

@@ -132,6 +132,8 @@ static const struct combination combinations[] = {
     {"certificate and key", "tls: { certificate = \"c.pem\"; key = \"k.pem\"; };", NULL},
     {"TLS is required and impossible", "tls.require = [ \"a.example encrypt\" ];",
      "geleit.conf:1: tls.require without a certificate"},
+    {"users without TLS", "submissions.listen = [ \"127.0.0.1:465\" ];",
+     "geleit.conf:1: submissions.listen without a certificate: TLS begins there"},
     {"TLS is required and possible",
      "tls: { certificates = [ \"c k\" ]; require = [ \"a.example encrypt\" ]; };", NULL},
     {"first wait over the longest", "queue.retry_first = \"5h\";",
