@@ -89,7 +89,7 @@ X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_
 
 X(local_domains, "local.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER | CONF_SENDER | CONF_CONTROL, conf_check_domain,
   "Domains whose mailboxes are here: mail for them is taken from anyone and handed over by LMTP; \".example.org\" means all below it.")
-X(local_lmtp, "local.lmtp", CONF_STRING, 0, 300, "", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL, conf_check_lmtp,
+X(local_lmtp, "local.lmtp", CONF_STRING, 0, 300, "", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_lmtp,
   "Mailbox server of local.domains, by LMTP: \"unix:/run/dovecot/lmtp\", \"ADDRESS:PORT\" or \"HOST:PORT\".")
 X(local_return_path, "local.return_path", CONF_BOOL, 0, 1, "false", NULL, CONF_SENDER, NULL,
   "Write Return-Path into what is handed to the mailbox server; Dovecot and Cyrus write it themselves.")

@@ -19,8 +19,10 @@ bool login_request_unpack(struct rd *r, struct login_request *out)
     *out = (struct login_request){.exchange = rd_u64(r), .mechanism = rd_span(r)};
     bool initial = rd_bool(r);
     out->initial = rd_span(r);
-    if (!initial)
-        out->initial = (struct span){0};
+    if (!initial && out->initial.len)
+        return false;
+    if (!initial || !out->initial.at)
+        out->initial = initial ? SPAN("") : (struct span){0};
     out->exporter = rd_span(r);
     out->end_point = rd_span(r);
     out->tls = rd_bool(r);

@@ -1,5 +1,6 @@
 // Envelopes, attempts, outcomes and evaluations from a peer that may be an attacker's by now.
 // The first byte picks the decoder. What is accepted must pack to the same bytes.
+#include "proc_login.h"
 #include "proc_message.h"
 
 #include <stdint.h>
@@ -53,12 +54,34 @@ static void evaluation(struct span input, struct buf *b)
     same(b, input, &r);
 }
 
+static void login(struct span input, struct buf *b)
+{
+    struct login_request q;
+    struct rd r = RD(input);
+    if (!login_request_unpack(&r, &q))
+        return;
+    login_request_pack(b, &q);
+    same(b, input, &r);
+}
+
+static void login_is(struct span input, struct buf *b)
+{
+    static struct login_answer a;
+    struct rd r = RD(input);
+    if (!login_answer_unpack(&r, &a))
+        return;
+    login_answer_pack(b, &a);
+    same(b, input, &r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    void (*const decoders[])(struct span, struct buf *) = {envelope, attempt, outcome, evaluation};
+    void (*const decoders[])(struct span, struct buf *) = {envelope,   attempt, outcome,
+                                                           evaluation, login,   login_is};
     CLEANUP(buf_free) struct buf b = BUF(1 << 24);
     if (size == 0)
         return 0;
-    decoders[data[0] % 4](span_skip((struct span){(const char *)data, size}, 1), &b);
+    decoders[data[0] % (sizeof decoders / sizeof *decoders)](
+        span_skip((struct span){(const char *)data, size}, 1), &b);
     return 0;
 }

@@ -553,7 +553,7 @@ FORESEEN = {"dane.example": (250, b""), "sts-enforce.example": (250, b""), "dane
             "bogus.example": (250, b""), "silent.example": (250, b"")}  # not known now: the delivery finds out
 
 
-def test_requiretls_that_cannot_be(lab, program):
+def test_requiretls_that_cannot_be(lab, program, request):
     """RCPT is refused where the plan says never; where it says not now, accepted."""
     ports = [alone.free_port()]
     conf = {"submission.listen": [f"{lab_.Geleit.ADDRESS}:{ports[0]}"],
@@ -566,6 +566,7 @@ def test_requiretls_that_cannot_be(lab, program):
     done = subprocess.run([program, "user", "add", "-c", server.conf, "alice@a.example"], input="x\n", text=True,
                           capture_output=True, timeout=20)
     assert done.returncode == 0, done.stderr
+    request.addfinalizer(lambda: print(server.log_end(20000)))
     with server, lab.smtp(lab_.Geleit.ADDRESS, ports[0]) as c:
         context = ssl.create_default_context(cafile=f"{lab.state}/ca.pem")
         context.check_hostname = False
