@@ -75,8 +75,9 @@ class Dovecot:
         self.doveconf = os.path.join(program.root, "usr/bin/doveconf")
         self.lib = os.path.join(program.root, "usr/lib/dovecot")
         if program.root != "/":  # lmtp is in a package of its own
-            self._join(packages.unpack("dovecot-lmtpd"))
-            self._move("libdovecot.so.0", "libdovecot-storage.so.0")
+            with packages.locked():
+                self._join(packages.unpack("dovecot-lmtpd"))
+                self._move("libdovecot.so.0", "libdovecot-storage.so.0")
         if not os.path.exists(self.lib + "/lmtp"):
             raise packages.Missing("dovecot-lmtpd: install it: apt-get install dovecot-lmtpd")
         self.user = pwd.getpwnam("nobody") if os.getuid() == 0 else pwd.getpwuid(os.getuid())

@@ -3,6 +3,7 @@
 downloaded and unpacked into a cache folder, never installed.
 """
 import contextlib
+import fcntl
 import glob
 import os
 import shutil
@@ -42,6 +43,26 @@ def cache_folder():
     return os.path.join(home, "geleit-lab")
 
 
+_depth = 0
+
+
+@contextlib.contextmanager
+def locked():
+    """Nobody else, of those who run stories side by side, changes the cache meanwhile."""
+    global _depth  # within one process it may be entered again
+    if _depth:
+        yield
+        return
+    os.makedirs(cache_folder(), exist_ok=True)
+    with open(os.path.join(cache_folder(), ".lock"), "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        _depth = 1
+        try:
+            yield
+        finally:
+            _depth = 0
+
+
 def _download(packages):
     """What of them is not there yet, in one go."""
     debs = os.path.join(cache_folder(), "debs")
@@ -58,6 +79,11 @@ def _download(packages):
 
 def unpack(package):
     """The folder a package is unpacked in; downloads it the first time."""
+    with locked():
+        return _unpack(package)
+
+
+def _unpack(package):
     folder = os.path.join(cache_folder(), package)
     if os.path.isdir(folder):
         return folder
@@ -116,7 +142,8 @@ def perl_modules(package):
 
 
 def find(name):
-    return Program(name)
+    with locked():
+        return Program(name)
 
 
 def fetch():
