@@ -211,7 +211,8 @@ static void fill_at(struct state *s, int64_t from_now)
 // when many would: each time the store tells the whole window.
 static void fill_when(struct state *s)
 {
-    int64_t ahead = (queue_horizon(s->queue).us - io_wall(s->proc->loop).us) / 2;
+    int64_t now = io_wall(s->proc->loop).us, known = queue_horizon(s->queue).us;
+    int64_t ahead = known > now ? (known - now) / 2 : 0; // at first nothing is known
     size_t window = (size_t)conf_int(s->proc->conf, CONF_queue_window);
     // However far it is known: the clock may be set back.
     ahead = ahead < LOOK_AHEAD / 2 ? ahead : LOOK_AHEAD / 2;
@@ -244,10 +245,10 @@ static bool filled(void *arg, struct io_message *m)
 static void fill(void *arg)
 {
     struct state *s = arg;
+    s->fill_due.us = INT64_MAX; // not armed; the answer to what is under way arms it
     if (s->filling || s->proc->draining)
         return;
     s->filling = true;
-    s->fill_due.us = INT64_MAX;
     CLEANUP(buf_free) struct buf b = BUF(64);
     wr_i64(&b, io_wall(s->proc->loop).us + LOOK_AHEAD);
     wr_u32(&b, (uint32_t)conf_int(s->proc->conf, CONF_queue_window));
