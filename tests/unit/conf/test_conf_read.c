@@ -153,8 +153,6 @@ static const struct bad bads[] = {
      "geleit.conf:1: local.lmtp"},
     {"a route to no mailbox server", "send.routes = [ \"example.org lmtp:mail.example\" ];",
      "geleit.conf:1: send.routes"},
-    {"local domains without a mailbox server", "local.domains = [ \"example.org\" ];",
-     "geleit.conf:1: local.domains"},
     {"route without a host", "send.routes = [ \"example.org\" ];", "geleit.conf:1: send.routes"},
     {"route with an address bare", "send.routes = [ \"example.org [192.0.2.1\" ];",
      "geleit.conf:1: send.routes"},
