@@ -17,6 +17,7 @@ PROGRAMS = {
     "ldns-keygen": (("ldnsutils", "libldns3"), "usr/bin/ldns-keygen"),
     "ldns-signzone": (("ldnsutils", "libldns3"), "usr/bin/ldns-signzone"),
     "nginx": (("nginx",), "usr/sbin/nginx"),
+    "dovecot": (("dovecot-core", "libexttextcat-2.0-0", "liblua5.3-0", "libsodium23"), "usr/sbin/dovecot"),
     "postfix": (("postfix", "libdb5.3", "libnsl2", "libicu72", "libsasl2-2"), "usr/sbin/postfix"),
     "opendkim": (("opendkim", *_OPENDKIM), "usr/sbin/opendkim"),
     "opendkim-testmsg": (("opendkim-tools", *_OPENDKIM), "usr/sbin/opendkim-testmsg"),
@@ -54,7 +55,7 @@ def _download(packages):
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def _unpack(package):
+def unpack(package):
     """The folder a package is unpacked in; downloads it the first time."""
     folder = os.path.join(cache_folder(), package)
     if os.path.isdir(folder):
@@ -81,7 +82,7 @@ class Program:
         self.libraries = ""
         if self.path:
             return
-        self.root = os.path.join(_unpack(packages[0]), "")
+        self.root = os.path.join(unpack(packages[0]), "")
         self.path = os.path.join(self.root, inside)
         self.libraries = self._library_path(packages[1:])
 
@@ -93,7 +94,7 @@ class Program:
                 _download(packages)
             for p in packages:
                 for inside in ("usr/lib/*-linux-*", "usr/lib", "lib/*-linux-*"):
-                    folders += glob.glob(os.path.join(_unpack(p), inside))
+                    folders += glob.glob(os.path.join(unpack(p), inside))
         return ":".join(folders)
 
     def _lacks_libraries(self, path):

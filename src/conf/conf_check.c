@@ -123,10 +123,22 @@ static struct rc check_users(const struct conf *c, struct conf_fault *fault)
     return RC(OK);
 }
 
+// Their own MX is this host: with nowhere else to go their mail would go in circles.
+static struct rc check_local(const struct conf *c, struct conf_fault *fault)
+{
+    struct conf_at at = line_of(c, CONF_local_domains, fault);
+    if (conf_count(c, CONF_local_domains) && !has(c, CONF_local_lmtp) &&
+        !conf_count(c, CONF_send_routes))
+        return conf_complain(&at, "local.domains without local.lmtp; set local.lmtp to the "
+                                  "mailbox server, like \"unix:/run/dovecot/lmtp\"");
+    return RC(OK);
+}
+
 struct rc conf_check(const struct conf *c, struct conf_fault *fault)
 {
     static struct rc (*const checks[])(const struct conf *, struct conf_fault *) = {
-        check_tls, check_retry, check_relay, check_listen, check_store, check_signers, check_users,
+        check_tls,   check_retry,   check_relay, check_listen,
+        check_store, check_signers, check_local, check_users,
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         TRY(checks[i](c, fault));

@@ -189,12 +189,31 @@ static bool is_next_hop(struct span s)
     return is_name(host) && (!port.at || is_port(port));
 }
 
+// A Unix socket's path has at most 107 bytes (unix(7)); LMTP has no port of its own.
+static bool is_lmtp(struct span s)
+{
+    if (span_starts(s, SPAN("unix:")))
+        return span_starts(span_skip(s, 5), SPAN("/")) && s.len > 6 && s.len <= 5 + 107;
+    struct span port = s;
+    struct span host = span_cut(&port, ':');
+    return is_bracketed(s) || (is_name(host) && is_port(port));
+}
+
+const char *conf_check_lmtp(struct span s)
+{
+    return s.len == 0 || is_lmtp(s)
+               ? NULL
+               : "is no mailbox server; write \"unix:/run/dovecot/lmtp\", \"127.0.0.1:24\" or "
+                 "\"mail.example.org:24\"";
+}
+
 const char *conf_check_route(struct span s)
 {
-    return cut_domain(&s) && is_next_hop(s)
-               ? NULL
-               : "is no route; write \"DOMAIN HOST\", \"DOMAIN HOST:PORT\", \"DOMAIN mx:HOST\" or "
-                 "\"DOMAIN [ADDRESS]:PORT\"";
+    bool fine = cut_domain(&s);
+    fine = fine && (span_starts(s, SPAN("lmtp:")) ? is_lmtp(span_skip(s, 5)) : is_next_hop(s));
+    return fine ? NULL
+                : "is no route; write \"DOMAIN HOST\", \"DOMAIN HOST:PORT\", \"DOMAIN mx:HOST\", "
+                  "\"DOMAIN [ADDRESS]:PORT\" or \"DOMAIN lmtp:MAILBOX-SERVER\"";
 }
 
 const char *conf_check_dnsbl(struct span s)

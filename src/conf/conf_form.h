@@ -13,6 +13,7 @@ const char *conf_check_network(struct span s);  // "192.0.2.0/24"
 const char *conf_check_results(struct span s);  // "mx.example.org 192.0.2.1/32"
 const char *conf_check_address(struct span s);  // "192.0.2.1"
 const char *conf_check_forward(struct span s);  // "192.0.2.1@53"
+const char *conf_check_lmtp(struct span s);     // "unix:/path", "HOST:PORT", empty
 const char *conf_check_route(struct span s);    // "DOMAIN HOST[:PORT]" ...
 const char *conf_check_dnsbl(struct span s);    // "ZONE refuse", "ZONE note"
 const char *conf_check_policy(struct span s);   // "DOMAIN verify" ...

@@ -89,6 +89,10 @@ X(relay_domains, "relay.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_
 
 X(local_domains, "local.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER | CONF_SENDER | CONF_CONTROL, conf_check_domain,
   "Domains whose mailboxes are here: mail for them is taken from anyone and handed over by LMTP; \".example.org\" means all below it.")
+X(local_lmtp, "local.lmtp", CONF_STRING, 0, 300, "", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL, conf_check_lmtp,
+  "Mailbox server of local.domains, by LMTP: \"unix:/run/dovecot/lmtp\", \"ADDRESS:PORT\" or \"HOST:PORT\".")
+X(local_return_path, "local.return_path", CONF_BOOL, 0, 1, "false", NULL, CONF_SENDER, NULL,
+  "Write Return-Path into what is handed to the mailbox server; Dovecot and Cyrus write it themselves.")
 X(local_check, "local.check_mailboxes", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
   "Ask the users' file, and Dovecot, who has a mailbox, and refuse mail for others at once; off: whoever takes it by LMTP says so later, and the sender gets a bounce.")
 X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
@@ -185,7 +189,7 @@ X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NUL
 X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Port of other mail servers; anything but 25 is for tests.")
 X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_route,
-  "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\"; DOMAIN may be \".example.org\" or \"*\".")
+  "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\", \"DOMAIN lmtp:MAILBOX-SERVER\" (as local.lmtp); DOMAIN may be \".example.org\" or \"*\".")
 X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_policy,
   "Local TLS policy: \"DOMAIN follow|clear|opportunistic|encrypt|verify|dane-only\" or \"DOMAIN pinned SHA256-OF-SPKI\".")
 X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_address,

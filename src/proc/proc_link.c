@@ -23,6 +23,7 @@ struct crypto_digest link_key(const struct trust_host *host, const struct trust_
     wr_bool(&b, host->sts_testing);
     wr_bool(&b, host->sts_mismatch);
     wr_bool(&b, host->name_protected);
+    wr_bool(&b, host->lmtp);
     wr_bool(&b, need->requiretls);
     wr_bool(&b, need->tls_required_no);
     wr_span(&b, host->pin);
@@ -411,11 +412,14 @@ static void connect_now(struct link *l)
     const struct conf *c = l->links->out->proc->conf;
     struct io_endpoint to = {.v6 = l->address.v6, .port = l->port};
     span_bytes(to.address, sizeof to.address, SPAN_OF(l->address.at));
+    if (l->session.local && !io_endpoint_parse(&to, dns_name_span(&l->host), 0))
+        panic("no socket at %s", l->host.text);
     l->state = LINK_CONNECTS;
     if (l->links->most_us)
         l->end.us = io_now(l->links->out->proc->loop).us + l->links->most_us;
     l->smtp_conf = (struct smtp_client_conf){
         .hostname = conf_span(c, CONF_hostname),
+        .lmtp = l->lmtp,
         .connect_us = conf_int(c, CONF_send_command_timeout),
         .command_us = conf_int(c, CONF_send_command_timeout),
         .data_us = conf_int(c, CONF_send_command_timeout),
@@ -461,10 +465,12 @@ struct link *link_open(struct links *s, void *user, const struct link_wish *wish
                        .host = wish->host->name,
                        .port = wish->host->port,
                        .address = *wish->address,
+                       .lmtp = wish->host->lmtp,
                        .clear = wish->clear};
     l->timer = (struct io_timer){.fire = on_time, .arg = l};
     l->session = (struct trust_session){.host = wish->host->name,
                                         .address = *wish->address,
+                                        .local = wish->host->local,
                                         .requirement = wish->host->requirement};
     if (s->first)
         s->first->previous = l;

@@ -55,6 +55,7 @@ struct link {
     struct dns_name host;
     uint16_t port;
     struct dns_address address;
+    bool lmtp; // the mailbox server's; host.text is "unix:/path" where session.local
     bool clear, secured, uncertain, pumping, dead;
     bool crowded;  // its host had no slot for it
     uint32_t slot; // ticket; 0: none

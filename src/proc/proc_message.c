@@ -186,6 +186,7 @@ void proc_outcome_pack(struct buf *b, const struct store_outcome *o)
 {
     wr_u64(b, o->recipient);
     wr_u8(b, (uint8_t)o->result);
+    wr_u8(b, (uint8_t)o->hop);
     wr_i64(b, o->due.us);
     wr_span(b, o->status);
     wr_span(b, o->reason);
@@ -197,6 +198,7 @@ bool proc_outcome_unpack(struct rd *r, struct store_outcome *out)
 {
     *out = (struct store_outcome){.recipient = rd_u64(r)};
     out->result = (enum store_result)rd_enum(r, STORE_RESULTS);
+    out->hop = (enum store_hop)rd_enum(r, STORE_HOPS);
     out->due.us = rd_i64(r);
     out->status = rd_span(r);
     out->reason = rd_span(r);

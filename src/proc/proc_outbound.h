@@ -17,5 +17,5 @@ struct outbound {
 bool outbound_configure(struct outbound *o);
 
 // Sets route, local policy and pin in `r`, by the longest matching entry of
-// send.routes and send.policy.
+// send.routes and send.policy, and by local.lmtp for local.domains. Borrows from `c`.
 void routes_apply(const struct conf *c, struct trust_request *r);

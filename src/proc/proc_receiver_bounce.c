@@ -67,6 +67,12 @@ static void read_head(struct buf *out, int fd, const struct store_range *body)
     out->len += scan.head_len;
 }
 
+// A mailbox server at a socket of ours has no name that anybody else could use.
+static struct span host_of(const struct store_recipient *f)
+{
+    return span_starts(f->remote, SPAN("unix:")) ? SPAN("") : f->remote;
+}
+
 static void put_notice(struct buf *out, struct bounce *b, const struct store_envelope *failed,
                        uint64_t id, struct span head)
 {
@@ -82,7 +88,7 @@ static void put_notice(struct buf *out, struct bounce *b, const struct store_env
                                             .orcpt = f->orcpt,
                                             .status = f->status,
                                             .reason = f->reason,
-                                            .remote_mta = f->remote,
+                                            .remote_mta = host_of(f),
                                             .diagnostic = f->diagnostic};
     }
     mail_dsn_put(out, &(struct mail_dsn){.reporting_mta = r->smtp.hostname,

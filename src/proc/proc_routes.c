@@ -1,4 +1,4 @@
-// Next hops and local TLS policy of the operator: send.routes and send.policy.
+// Next hops and local TLS policy of the operator: send.routes, local.lmtp and send.policy.
 #include "io_stream.h"
 #include "proc_networks.h"
 #include "proc_outbound.h"
@@ -55,13 +55,39 @@ static void set_literal(struct trust_route *route, struct span text)
     set_address(route, buf_span(&plain));
 }
 
-void routes_apply(const struct conf *c, struct trust_request *r)
+// "unix:/path", "ADDRESS:PORT", "[ADDRESS]:PORT" or "HOST:PORT".
+static void set_lmtp(struct trust_route *route, struct span text)
+{
+    if (span_starts(text, SPAN("unix:"))) {
+        route->given = route->literal = true;
+        route->path = span_skip(text, 5);
+    } else {
+        set_address(route, text);
+        if (!route->given)
+            set_host(route, text);
+    }
+    route->lmtp = route->given;
+}
+
+// Mail of local domains goes to the mailbox server, whatever routes there are
+// for all others; another mailbox server for some of them is a route "lmtp:".
+static void set_route(const struct conf *c, struct trust_request *r)
 {
     struct span hop = best_entry(c, CONF_send_routes, &r->domain);
-    if (hop.len && hop.at[0] == '[')
+    struct span here = conf_span(c, CONF_local_lmtp);
+    if (span_starts(hop, SPAN("lmtp:")))
+        set_lmtp(&r->route, span_skip(hop, 5));
+    else if (here.len && domain_listed(c, CONF_local_domains, &r->domain))
+        set_lmtp(&r->route, here);
+    else if (hop.len && hop.at[0] == '[')
         set_literal(&r->route, hop);
     else if (hop.len)
         set_host(&r->route, hop);
+}
+
+void routes_apply(const struct conf *c, struct trust_request *r)
+{
+    set_route(c, r);
 
     struct span rest = best_entry(c, CONF_send_policy, &r->domain), word = span_cut(&rest, ' ');
     if (word.len && !trust_local_parse(&r->local, word))

@@ -23,5 +23,6 @@ struct sender {
     struct links links;
     struct delivery *deliveries;
     struct io_timer refresh;
+    bool mailbox_down; // the mailbox server did not answer the last time
 };
 void sender_idle(struct sender *s); // a delivery ended: drained now?

@@ -25,6 +25,8 @@ enum {
 
 struct recipient {
     bool settled; // delivered or refused: nothing more is tried for it
+    bool lacking; // the hosts so far lack what it needs (8BITMIME, SMTPUTF8)
+    bool passing; // but for one that may take it later
     struct store_outcome outcome;
 };
 
@@ -45,6 +47,7 @@ struct delivery {
     struct crypto_digest key;
     struct link *link;
     bool begun, waits_slot;
+    bool passing; // a host failed that may take the message later
     struct smtp_client_transaction transaction;
     size_t *placed; // index of each recipient of the transaction
     struct {
@@ -150,6 +153,14 @@ static void send_report(void *arg)
              reported, d);
 }
 
+static const char *hop_text(const struct store_outcome *o)
+{
+    static const char *const texts[STORE_HOPS] = {[STORE_HOP_PLAIN] = "server",
+                                                  [STORE_HOP_DSN] = "server-with-dsn",
+                                                  [STORE_HOP_MAILBOX] = "mailbox"};
+    return o->result == STORE_DELIVERED ? texts[o->hop] : "";
+}
+
 static const char *result_text(enum store_result r)
 {
     return r == STORE_DELIVERED ? "delivered" : r == STORE_FAILED ? "failed" : "deferred";
@@ -188,6 +199,7 @@ static void put_recipients(struct delivery *d, struct buf *b, bool replies)
             json_str(&j, "reason", o->reason);
             json_str(&j, "host", o->remote);
             json_str(&j, "reply", o->diagnostic);
+            json_str(&j, "taken_by", span_str(hop_text(o)));
         }
         json_close(&j, '}');
     }
@@ -231,7 +243,7 @@ static void put_report(struct delivery *d, struct span recipients, struct span p
     proc_attempt_pack(&d->report, &(struct store_attempt){
                                       .when = io_wall(p->loop),
                                       .message = d->message,
-                                      .sender = d->envelope.sender,
+                                      .sender = store_return_path(&d->envelope),
                                       .domain = dns_name_span(&d->domain),
                                       .recipients = recipients,
                                       .plan = plan,
@@ -273,9 +285,11 @@ static void settle_rest(struct delivery *d, enum store_result result, const char
         if (r->settled)
             continue;
         r->settled = true;
-        r->outcome.result = result;
+        // No host has what it takes: none will have it the next time.
+        bool hopeless = r->lacking && !r->passing && !d->passing;
+        r->outcome.result = hopeless ? STORE_FAILED : result;
         // A reply of its own says more than what happened to the walk later.
-        if (r->outcome.reason.len && result == STORE_DEFERRED)
+        if (hopeless || (r->outcome.reason.len && result == STORE_DEFERRED && !r->lacking))
             continue;
         r->outcome.status = span_str(status);
         r->outcome.reason = reason;
@@ -322,12 +336,17 @@ static void begin(struct delivery *d)
             continue;
         d->placed[t->count] = i;
         t->recipients[t->count++] =
-            (struct smtp_client_recipient){.address = e->recipients[i].address};
+            (struct smtp_client_recipient){.address = e->recipients[i].address,
+                                           .notify = e->recipients[i].notify,
+                                           .orcpt = e->recipients[i].orcpt};
     }
-    t->sender = e->sender;
+    t->sender = store_return_path(e);
     t->size = e->head.len + e->body.length;
     t->eight_bit = e->eight_bit;
-    t->requiretls = e->requiretls;
+    t->requiretls = d->need.requiretls;
+    t->utf8 = e->smtputf8;
+    t->ret = e->ret;
+    t->envid = e->envid;
     d->body.at = 0;
     d->body.ended = false;
     l->uncertain = false;
@@ -401,6 +420,12 @@ static struct span host_text(struct delivery *d)
     return keep_buf(d, &b);
 }
 
+// In sentences that a sender may read: where our mailboxes are is not his concern.
+static struct span speaker(const struct delivery *d, struct span host)
+{
+    return d->link->lmtp ? SPAN("the mailbox server") : host;
+}
+
 static void take_reply(struct delivery *d, struct recipient *r, const struct smtp_reply *reply,
                        struct span host)
 {
@@ -415,7 +440,8 @@ static void take_reply(struct delivery *d, struct recipient *r, const struct smt
                  : reply->code >= 400 ? SPAN("4.0.0")
                                       : SPAN("2.0.0");
     r->outcome.status = status;
-    buf_printf(&reason, "%.*s answered: %.*s", SPAN_FMT(host), SPAN_FMT(buf_span(&line)));
+    buf_printf(&reason, "%.*s answered: %.*s", SPAN_FMT(speaker(d, host)),
+               SPAN_FMT(buf_span(&line)));
     r->outcome.reason = keep_buf(d, &reason);
 }
 
@@ -429,7 +455,8 @@ static void take_own(struct delivery *d, struct recipient *r, const struct smtp_
     r->outcome.remote = host;
     r->outcome.diagnostic = (struct span){NULL, 0}; // another host's would stand there
     r->outcome.status = keep(d, span_str(reply->status));
-    buf_printf(&reason, "not sent to %.*s: %.*s", SPAN_FMT(host), SPAN_FMT(reply->text));
+    buf_printf(&reason, "not sent to %.*s: %.*s", SPAN_FMT(speaker(d, host)),
+               SPAN_FMT(reply->text));
     if (most && d->transaction.size > most)
         buf_printf(&reason, " (%llu bytes, SIZE %llu)", (unsigned long long)d->transaction.size,
                    (unsigned long long)most);
@@ -440,17 +467,29 @@ static struct span delivered_reason(struct delivery *d, struct span host)
 {
     CLEANUP(buf_free) struct buf b = BUF(1024);
     const struct trust_session *s = &d->link->session;
-    buf_printf(&b, "delivered to %.*s", SPAN_FMT(host));
+    buf_printf(&b, d->link->lmtp ? "local delivery by LMTP to %.*s" : "delivered to %.*s",
+               SPAN_FMT(host));
     if (s->tls_version.len)
         buf_printf(&b, " over %.*s", SPAN_FMT(s->tls_version));
-    else
+    else if (!d->link->lmtp)
         buf_put(&b, SPAN(" in the clear"));
     if (s->verified != TRUST_VERIFIED_NONE)
         buf_printf(&b, ", server verified by %s", trust_verified_text(s->verified));
     return keep_buf(d, &b);
 }
 
-// Sets what the transaction decided; returns whether somebody is left over.
+// What another host may offer, though this one does not; RFC 6152 §3, RFC 6531 §3.5.
+static bool is_lacking(const struct smtp_client_recipient *c)
+{
+    return c->own && span_starts(span_str(c->reply.status), SPAN("5.6."));
+}
+
+static enum store_hop hop_of(const struct delivery *d, const struct smtp_client_recipient *c)
+{
+    return c->dsn ? STORE_HOP_DSN : d->link->lmtp ? STORE_HOP_MAILBOX : STORE_HOP_PLAIN;
+}
+
+// Sets what the transaction decided.
 static void take_outcomes(struct delivery *d)
 {
     struct span host = host_text(d), fine = delivered_reason(d, host);
@@ -463,13 +502,17 @@ static void take_outcomes(struct delivery *d)
             take_reply(d, r, &c->reply, host);
         if (c->outcome == SMTP_ACCEPTED) {
             r->outcome.result = STORE_DELIVERED;
+            r->outcome.hop = hop_of(d, c);
             r->outcome.reason = fine;
         } else if (c->outcome == SMTP_REJECTED) {
             r->outcome.result = STORE_FAILED;
         } else {
             r->outcome.result = STORE_DEFERRED;
         }
-        r->settled = c->outcome == SMTP_ACCEPTED || c->outcome == SMTP_REJECTED;
+        bool lacking = is_lacking(c);
+        r->settled = !lacking && (c->outcome == SMTP_ACCEPTED || c->outcome == SMTP_REJECTED);
+        r->lacking = r->lacking || lacking;
+        r->passing = r->passing || (!r->settled && !lacking);
     }
 }
 
@@ -566,6 +609,22 @@ static void handshake(void *user, struct link *l)
     link_handshake(l, d->trying.host);
 }
 
+// Said when it begins and when it is over, not for every message.
+static void mailbox_down(struct delivery *d, const struct link *l)
+{
+    if (!d->sender->mailbox_down)
+        LOG(LOG_ERROR, "mailbox-server-down", LOG_S("endpoint", host_text(d)),
+            LOG_S("why", l->seen.detail));
+    d->sender->mailbox_down = true;
+}
+
+static void mailbox_up(struct delivery *d)
+{
+    if (d->sender->mailbox_down)
+        LOG(LOG_INFO, "mailbox-server-up", LOG_S("endpoint", host_text(d)));
+    d->sender->mailbox_down = false;
+}
+
 static void seen(struct delivery *d, struct link *l)
 {
     if (l->crowded && d->sessions.len == 1) {
@@ -584,11 +643,16 @@ static void seen(struct delivery *d, struct link *l)
         link_secured(l);
         return;
     case TRUST_GO_TALK:
+        if (l->lmtp)
+            mailbox_up(d);
         begin(d);
         return;
     case TRUST_GO_CLEAR:
     case TRUST_GO_NEXT:
         note_session(d, l, span_str(r.rule), r.result);
+        d->passing = d->passing || (r.verdict == TRUST_GO_NEXT && !r.permanent);
+        if (l->lmtp && r.verdict == TRUST_GO_NEXT)
+            mailbox_down(d, l);
         leave_link(d);
         next_host(d);
         return;
@@ -632,6 +696,26 @@ const struct link_user delivery_links = {.event = event,
 
 // ---- the beginning ----
 
+static bool is_local(const struct delivery *d)
+{
+    const struct trust_plan *plan = d->plan->plan;
+    return plan->host_count && plan->hosts[0].lmtp;
+}
+
+// Final delivery (RFC 5321 §4.4), for a mailbox server that does not do it.
+static void put_return_path(struct delivery *d)
+{
+    CLEANUP(buf_free) struct buf b = BUF(DELIVERY_ROOM);
+    struct store_envelope *e = &d->envelope;
+    if (!is_local(d) || !conf_bool(d->sender->proc->conf, CONF_local_return_path))
+        return;
+    buf_printf(&b, "Return-Path: <%.*s>\r\n", SPAN_FMT(store_return_path(e)));
+    buf_put(&b, e->head);
+    struct span head = arena_dup(&d->arena, buf_span(&b));
+    if (head.at)
+        e->head = head;
+}
+
 static void planned(void *arg, struct shared_plan *plan)
 {
     struct delivery *d = arg;
@@ -646,6 +730,8 @@ static void planned(void *arg, struct shared_plan *plan)
         finish(d);
         return;
     }
+    d->need.requiretls = d->need.requiretls && plan->plan->requiretls;
+    put_return_path(d);
     trust_walk_start(&d->walk, plan->plan, &d->need,
                      (unsigned)conf_int(d->sender->proc->conf, CONF_send_max_hosts), &d->why);
     next_host(d);

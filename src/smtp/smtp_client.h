@@ -46,7 +46,7 @@ struct smtp_client_transaction {
     uint64_t size;      // bytes of the message
     bool eight_bit;     // message holds 8-bit bytes
     bool requiretls;    // send the REQUIRETLS parameter
-    bool utf8;          // its header fields hold UTF-8 (RFC 6532)
+    bool utf8;          // it needs SMTPUTF8 whatever its addresses are (UTF-8 in header fields)
     uint8_t ret;        // enum smtp_ret (smtp_server.h)
     struct span envid;  // xtext, as it came; empty: not given
     struct smtp_client_recipient *recipients;

@@ -69,13 +69,17 @@ static struct smtp_reply message_check(const struct smtp_client *c)
     const struct smtp_capabilities *can = &c->capabilities;
     if (c->t->requiretls && !can->requiretls)
         return REPLY(550, "5.7.30", "The next server does not offer REQUIRETLS");
+    struct smtp_reply sender = address_check(c, c->sender, false);
+    if (sender.code)
+        return sender;
     if (c->t->utf8 && !can->smtputf8) // RFC 6531 §3.5
-        return REPLY(550, "5.6.9", "UTF-8 in header fields, and the next server has no SMTPUTF8");
+        return REPLY(550, "5.6.9",
+                     "The message needs SMTPUTF8, which the next server does not offer");
     if (c->t->eight_bit && !can->eight_bit) // RFC 6152 §3
         return REPLY(554, "5.6.3", "8-bit content, and the next server has no 8BITMIME");
     if (can->size && c->t->size > can->size)
         return REPLY(552, "5.3.4", "Bigger than the next server takes");
-    return address_check(c, c->sender, false);
+    return (struct smtp_reply){0};
 }
 
 void smtp_client_refuse_own(struct smtp_client *c)

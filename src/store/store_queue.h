@@ -94,9 +94,17 @@ enum store_result {
     STORE_DROPPED,   // failed, and nobody is to be told (null sender): the row goes
     STORE_RESULTS
 };
+// DELIVERED: to whom, which says whether a report is due where NOTIFY has SUCCESS.
+enum store_hop {
+    STORE_HOP_PLAIN,   // a server without DSN: "relayed" is ours to tell (RFC 3461 §5.2.2)
+    STORE_HOP_DSN,     // one that offers it: reports are its own to make (§5.2.1)
+    STORE_HOP_MAILBOX, // the mailbox: "delivered" is ours to tell (§5.2.3)
+    STORE_HOPS
+};
 struct store_outcome {
     uint64_t recipient;
     enum store_result result;
+    enum store_hop hop;
     struct wall due;
     struct span status, reason, remote, diagnostic;
 };

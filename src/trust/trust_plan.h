@@ -69,6 +69,8 @@ struct trust_host {
     struct dns_name name;
     uint16_t preference;
     bool implicit_mx;
+    bool lmtp;  // a mailbox server: it is spoken to in LMTP (RFC 2033)
+    bool local; // at a Unix socket of this machine: `name` is "unix:/path", the address nothing
     uint16_t port;
     size_t address_count; // IPv6 and IPv4 in the order to try them
     struct dns_address *addresses;
@@ -132,7 +134,9 @@ struct trust_plan {
     const char *status; // enhanced code where the decision is not DELIVER: "4.7.5", "5.1.10"
     bool mx_asked;      // false: the route leads past the MX
     enum dns_standing mx_dnssec;
-    bool requiretls; // for such a message: the next server must offer REQUIRETLS
+    // For such a message: the next server must offer REQUIRETLS. Not asked of a mailbox
+    // server on this machine: nothing is sent over a network.
+    bool requiretls;
     struct trust_sts_held sts;
     size_t tlsrpt_count;
     struct span *tlsrpt; // rua URIs of _smtp._tls (RFC 8460 §3)
@@ -144,6 +148,8 @@ struct trust_plan {
 // Where a route of the operator's leads instead of the domain's MX.
 struct trust_route {
     bool given;
+    bool lmtp;            // to a mailbox server: final delivery, no policy of the domain's counts
+    struct span path;     // LMTP at a Unix socket: "/path", as a literal; empty: at host or address
     struct dns_name host; // its addresses are asked for, unless:
     bool literal;         // `address` is used as it is, no DNS at all
     struct dns_address address;

@@ -43,7 +43,7 @@ static void put_sts(struct json *j, const struct trust_sts_held *sts)
 static void put_addresses(struct json *j, const struct trust_host *h)
 {
     json_open(j, "addresses", '[');
-    for (size_t i = 0; i < h->address_count; i++) {
+    for (size_t i = 0; i < h->address_count && !h->local; i++) {
         CLEANUP(buf_free) struct buf b = BUF(64);
         dns_address_put(&b, &h->addresses[i]);
         json_str(j, NULL, buf_span(&b));
@@ -75,6 +75,8 @@ static void put_checks(struct json *j, const struct trust_host *h)
     json_bool(j, "name_protected", h->name_protected);
     json_bool(j, "sts_testing", h->sts_testing);
     json_bool(j, "sts_mismatch", h->sts_mismatch);
+    if (h->lmtp)
+        json_bool(j, "lmtp", true);
     put_name(j, "tlsa_base", &h->tlsa_base);
     put_tlsa(j, "tlsa_usable", h, true);
     json_open(j, "names", '[');

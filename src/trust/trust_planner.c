@@ -43,6 +43,16 @@ void planner_verdict(struct trust_planner *p, enum trust_decision d, const char 
     p->why = planner_keep(p, span_first(why, 512));
 }
 
+bool planner_is_inside(const struct trust_route *r)
+{
+    static const unsigned char loopback6[16] = {[15] = 1};
+    const struct dns_address *a = &r->address;
+    if (!r->given || !r->lmtp || !r->literal)
+        return false;
+    return r->path.len ||
+           (a->v6 ? span_eq(SPAN_OF(a->at), SPAN_OF(loopback6)) : (unsigned char)a->at[0] == 127);
+}
+
 struct trust_planner *trust_planner_new(const struct trust_request *r, struct arena *a)
 {
     struct trust_planner *p = arena_alloc(a, sizeof *p);
@@ -52,14 +62,18 @@ struct trust_planner *trust_planner_new(const struct trust_request *r, struct ar
     p->arena = a;
     p->nexthop = r->route.given && !r->route.literal ? r->route.host : r->domain;
     p->nexthop_expanded = p->nexthop;
+    if (planner_is_inside(&r->route))
+        p->r.need = (struct trust_need){0};
     p->port = r->route.given && r->route.port ? r->route.port : r->port ? r->port : 25;
-    p->relaxed = r->need.tls_required_no && !r->need.requiretls; // RFC 8689 §4.1
+    p->relaxed = p->r.need.tls_required_no && !p->r.need.requiretls; // RFC 8689 §4.1
     // What the operator asks for beside what is published is too little for
     // REQUIRETLS: then what is published counts.
     bool weak = r->local == TRUST_LOCAL_OPPORTUNISTIC || r->local == TRUST_LOCAL_ENCRYPT;
-    p->local = r->need.requiretls && weak ? TRUST_FOLLOW : r->local;
+    p->local = p->r.need.requiretls && weak ? TRUST_FOLLOW : r->local;
+    if (r->route.lmtp && p->local == TRUST_FOLLOW) // nothing is published for a mailbox server
+        p->local = p->r.need.requiretls ? TRUST_LOCAL_VERIFY : TRUST_LOCAL_OPPORTUNISTIC;
     p->plan.domain = r->domain;
-    p->plan.requiretls = r->need.requiretls;
+    p->plan.requiretls = p->r.need.requiretls;
     p->plan.ttl = TTL_MOST;
     if (!r->sts_refresh)
         planner_hosts_begin(p);

@@ -99,6 +99,8 @@ static inline bool planner_is_bad(const struct dns_answer *a)
 void planner_verdict(struct trust_planner *p, enum trust_decision d, const char *status,
                      const char *phrase, struct span why);
 
+bool planner_is_inside(const struct trust_route *r); // a mailbox server on this machine
+
 void planner_sts_begin(struct trust_planner *p);
 void planner_sts_txt(struct trust_planner *p, size_t host, const struct dns_answer *a);
 void planner_rpt_txt(struct trust_planner *p, size_t host, const struct dns_answer *a);

@@ -27,6 +27,10 @@ enum cause {
     TESTING_NOT_LISTED,
     RELAXED,
     OPPORTUNISTIC,
+    LMTP_SOCKET,
+    LMTP_HERE,
+    LMTP_HOST,
+    LMTP_VERIFY,
     LOCAL_CLEAR,
     LOCAL_OPPORTUNISTIC,
     LOCAL_ENCRYPT,
@@ -116,6 +120,16 @@ static const struct {
     [OPPORTUNISTIC] = {TRUST_REQ_OPPORTUNISTIC, TRUST_RESULT_OK, false, NULL,
                        "no policy protects the host, so TLS is used if it is offered"
                        " (RFC 7435 section 3)"},
+    [LMTP_SOCKET] = {TRUST_REQ_LOCAL_CLEAR, TRUST_RESULT_OK, false, NULL,
+                     "local delivery by LMTP to a socket of this machine (RFC 2033)"},
+    [LMTP_HERE] = {TRUST_REQ_LOCAL_CLEAR, TRUST_RESULT_OK, false, NULL,
+                   "local delivery by LMTP to a mailbox server on this machine (RFC 2033)"},
+    [LMTP_HOST] = {TRUST_REQ_LOCAL_OPPORTUNISTIC, TRUST_RESULT_OK, false, NULL,
+                   "local delivery by LMTP to the mailbox server the operator named, with TLS if"
+                   " it is offered (RFC 2033)"},
+    [LMTP_VERIFY] = {TRUST_REQ_LOCAL_VERIFY, TRUST_RESULT_OK, false, NULL,
+                     "local delivery by LMTP to a mailbox server on another machine, which"
+                     " REQUIRETLS holds for as well (RFC 8689 section 3)"},
     [LOCAL_CLEAR] = {TRUST_REQ_LOCAL_CLEAR, TRUST_RESULT_OK, false, NULL,
                      "local policy sends in the clear, without STARTTLS (RFC 3207)"},
     [LOCAL_OPPORTUNISTIC] = {TRUST_REQ_LOCAL_OPPORTUNISTIC, TRUST_RESULT_OK, false, NULL,
@@ -255,6 +269,10 @@ static enum cause weigh(const struct trust_planner *p, const struct planner_host
         return h->host->address_dnssec == DNS_BOGUS ? ADDRESS_BOGUS : ADDRESS_FAILED;
     if (h->reach != REACH_OK)
         return ADDRESS_NONE;
+    if (p->r.route.lmtp && p->r.route.path.len)
+        return LMTP_SOCKET;
+    if (p->r.route.lmtp && p->r.local == TRUST_FOLLOW)
+        return planner_is_inside(&p->r.route) ? LMTP_HERE : f->requiretls ? LMTP_VERIFY : LMTP_HOST;
     return judges[p->local](f);
 }
 

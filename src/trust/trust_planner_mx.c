@@ -67,6 +67,7 @@ static void make_hosts(struct trust_planner *p, const struct mx *list, size_t co
         h->name = h->tlsa_base = *list[i].name;
         h->preference = list[i].preference;
         h->implicit_mx = p->implicit;
+        h->lmtp = p->r.route.given && p->r.route.lmtp;
         h->port = p->port;
         p->hosts[i] = (struct planner_host){.host = h, .reach = REACH_UNASKED};
     }
@@ -174,11 +175,14 @@ void planner_mx(struct trust_planner *p, size_t host, const struct dns_answer *a
 
 static void literal_host(struct trust_planner *p)
 {
-    CLEANUP(buf_free) struct buf b = BUF(64);
+    CLEANUP(buf_free) struct buf b = BUF(sizeof((struct dns_name *)0)->text);
     struct dns_name name = {0};
-    dns_address_put(&b, &p->r.route.address);
-    name.len = (uint8_t)b.len;
-    (void)span_copy(name.text, sizeof name.text, buf_span(&b));
+    if (p->r.route.path.len)
+        buf_printf(&b, "unix:%.*s", SPAN_FMT(p->r.route.path));
+    else
+        dns_address_put(&b, &p->r.route.address);
+    if (span_copy(name.text, sizeof name.text, buf_span(&b)))
+        name.len = (uint8_t)b.len;
     make_hosts(p, &(struct mx){.name = &name}, 1);
     struct dns_address *address = planner_alloc(p, sizeof *address);
     if (p->full)
@@ -187,6 +191,7 @@ static void literal_host(struct trust_planner *p)
     *address = p->r.route.address;
     h->addresses = address;
     h->address_count = 1;
+    h->local = p->r.route.path.len > 0;
     h->tlsa_base = (struct dns_name){0};
     p->hosts->reach = REACH_OK;
 }

@@ -17,7 +17,7 @@ void planner_sts_begin(struct trust_planner *p)
 {
     p->keeper = (struct trust_keeper){
         .arena = p->arena, .now = p->r.now, .refresh = p->r.sts_refresh, .held = &p->plan.sts};
-    if (p->r.route.given && p->r.route.literal)
+    if (p->r.route.given && (p->r.route.literal || p->r.route.lmtp))
         return; // RFC 8461 §3.4: there are no policies for address literals
     planner_ask(p, PLAN_STORED, 0);
     ask_txt(p, PLAN_STS_TXT, "_mta-sts.", planner_sts_txt);

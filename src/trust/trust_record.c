@@ -13,7 +13,7 @@ void trust_session_put_json(struct json *j, const char *key, const struct trust_
     dns_address_put(&address, &s->address);
     json_open(j, key, '{');
     json_str(j, "host", dns_name_span(&s->host));
-    json_str(j, "address", buf_span(&address));
+    json_str(j, "address", s->local ? (struct span){NULL, 0} : buf_span(&address));
     json_str(j, "requirement", span_str(trust_requirement_text(s->requirement)));
     json_bool(j, "connected", s->connected);
     json_bool(j, "reused", s->reused);

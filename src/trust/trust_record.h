@@ -9,6 +9,7 @@ struct trust_session {
     struct dns_name host;
     struct dns_address address;
     enum trust_requirement requirement;
+    bool local; // at a Unix socket, which `host` names: there is no address
     bool connected, starttls, requiretls;
     struct span tls_version, cipher, group; // empty: no TLS
     enum trust_verified verified;

@@ -24,7 +24,7 @@ static void say(struct trust_walk *w, const struct trust_host *h, const struct d
         return;
     buf_clear(w->why);
     buf_put(w->why, dns_name_span(&h->name));
-    if (a) {
+    if (a && !h->local) {
         buf_put(w->why, SPAN(" ["));
         dns_address_put(w->why, a);
         buf_put(w->why, SPAN("]"));
