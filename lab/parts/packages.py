@@ -22,11 +22,12 @@ PROGRAMS = {
     "opendkim": (("opendkim", *_OPENDKIM), "usr/sbin/opendkim"),
     "opendkim-testmsg": (("opendkim-tools", *_OPENDKIM), "usr/sbin/opendkim-testmsg"),
     "rspamd": (("rspamd", "libhyperscan5", "libluajit-5.1-2", "libluajit-5.1-common"), "usr/bin/rspamd"),
+    "msmtp": (("msmtp", "libgsasl18", "libgssglue1", "libidn12", "libntlm0", "libsecret-1-0"), "usr/bin/msmtp"),
     "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
 }
 
 NEEDED = ("nsd", "ldns-keygen", "ldns-signzone")  # without the others, rows of the table are missing
-LATER = ("opendkim", "opendkim-testmsg", "rspamd")  # for single stories, which fetch them themselves
+LATER = ("opendkim", "opendkim-testmsg", "rspamd", "dovecot", "msmtp")  # for single stories, which fetch them themselves
 
 
 class Missing(Exception):
@@ -107,6 +108,11 @@ class Program:
         if self.libraries:
             env["LD_LIBRARY_PATH"] = self.libraries
         return env
+
+
+def perl_modules(package):
+    """Environment in which perl finds the modules of a package that is not installed."""
+    return {"PERL5LIB": ":".join(glob.glob(os.path.join(unpack(package), "usr/lib/*-linux-*/perl5/*")))}
 
 
 def find(name):

@@ -67,6 +67,7 @@ int admin_serve(const struct admin_call *call);
 int admin_spf(const struct admin_call *call);
 int admin_verify(const struct admin_call *call);
 int admin_user(const struct admin_call *call);
+int admin_report(const struct admin_call *call);
 int admin_config(const struct admin_call *call);
 int admin_help(const struct admin_call *call);
 int admin_version(const struct admin_call *call);

@@ -25,6 +25,29 @@ static struct rc check_tls(const struct conf *c, struct conf_fault *fault)
     return RC(OK);
 }
 
+// What nobody could ever use.
+static struct rc check_needs_tls(const struct conf *c, struct conf_fault *fault)
+{
+    static const struct {
+        enum conf_id list;
+        const char *why;
+    } needs[] = {
+        {CONF_tls_require, "nobody could ever meet it"},
+        {CONF_submission_listen, "users log in only inside TLS"},
+        {CONF_submissions_listen, "TLS begins there with the first byte"},
+    };
+    if (has(c, CONF_tls_certificate) || conf_count(c, CONF_tls_certificates))
+        return RC(OK);
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        struct conf_at at = line_of(c, needs[i].list, fault);
+        if (conf_count(c, needs[i].list))
+            return conf_complain(&at,
+                                 "%s without a certificate: %s; set tls.certificate and tls.key",
+                                 conf_options[needs[i].list].name, needs[i].why);
+    }
+    return RC(OK);
+}
+
 static struct rc check_retry(const struct conf *c, struct conf_fault *fault)
 {
     static const struct {
@@ -137,8 +160,8 @@ static struct rc check_local(const struct conf *c, struct conf_fault *fault)
 struct rc conf_check(const struct conf *c, struct conf_fault *fault)
 {
     static struct rc (*const checks[])(const struct conf *, struct conf_fault *) = {
-        check_tls,   check_retry,   check_relay, check_listen,
-        check_store, check_signers, check_local, check_users,
+        check_tls,   check_needs_tls, check_retry, check_relay, check_listen,
+        check_store, check_signers,   check_local, check_users,
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++)
         TRY(checks[i](c, fault));

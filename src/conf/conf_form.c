@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 const char *const conf_log_levels[] = {"debug", "info", "warn", "error", NULL};
+const char *const conf_tls_versions[] = {"1.2", "1.3", "1.1", "1.0", NULL}; // io_tls_least
 const char *const conf_auth_spf[] = {"note", "reject", NULL};
 const char *const conf_fcrdns[] = {"ignore", "note", "refuse", NULL};
 const char *const conf_auth_dmarc[] = {"ignore", "note", "enforce", NULL};
@@ -247,4 +248,36 @@ const char *conf_check_policy(struct span s)
     }
     return "is no policy; write \"DOMAIN follow\", clear, opportunistic, encrypt, verify, "
            "dane-only, or \"DOMAIN pinned\" and 64 hex digits";
+}
+
+const char *conf_check_pair(struct span s)
+{
+    struct span chain = span_cut(&s, ' ');
+    s = span_trim(s);
+    return chain.len && s.len && span_index(s, ' ') == s.len
+               ? NULL
+               : "is no certificate with its key; write \"CERTFILE KEYFILE\", names without blanks";
+}
+
+static bool is_require(struct span s)
+{
+    struct span who = span_cut(&s, ' ');
+    s = span_trim(s);
+    struct span what = span_cut(&s, ' ');
+    s = span_trim(s);
+    if (!span_eq(who, SPAN("*")) && !is_domain(who) && conf_check_network(who))
+        return false;
+    if (span_eq(what, SPAN("encrypt")))
+        return s.len == 0;
+    for (; s.len; s = span_trim(s))
+        if (!is_domain(span_cut(&s, ' ')))
+            return false;
+    return span_eq(what, SPAN("verify"));
+}
+
+const char *conf_check_require(struct span s)
+{
+    return is_require(s) ? NULL
+                         : "is no requirement; write \"DOMAIN encrypt\", \"ADDRESS/BITS encrypt\", "
+                           "\"DOMAIN verify\" or \"DOMAIN verify NAME...\"";
 }

@@ -7,6 +7,8 @@ const char *conf_check_hostname(struct span s);
 const char *conf_check_domain(struct span s);   // "example.org", ".example.org"
 const char *conf_check_name(struct span s);     // "example.org" alone
 const char *conf_check_signer(struct span s);   // "example.org SELECTOR FILE"
+const char *conf_check_pair(struct span s);     // "CERTFILE KEYFILE"
+const char *conf_check_require(struct span s);  // "example.org verify mx.example.org"
 const char *conf_check_field(struct span s);    // "Reply-To"
 const char *conf_check_endpoint(struct span s); // "192.0.2.1:25", "[2001:db8::1]:25"
 const char *conf_check_network(struct span s);  // "192.0.2.0/24"
@@ -18,7 +20,10 @@ const char *conf_check_route(struct span s);    // "DOMAIN HOST[:PORT]" ...
 const char *conf_check_dnsbl(struct span s);    // "ZONE refuse", "ZONE note"
 const char *conf_check_policy(struct span s);   // "DOMAIN verify" ...
 
-extern const char *const conf_log_levels[],
-    *const conf_auth_spf[], *const conf_auth_dmarc[], *const conf_auth_from[],
-                                                          *const conf_auth_quarantine[],
-                                                              *const conf_fcrdns[];
+extern const char *const conf_log_levels[];
+extern const char *const conf_tls_versions[];
+extern const char *const conf_auth_spf[];
+extern const char *const conf_auth_dmarc[];
+extern const char *const conf_auth_from[];
+extern const char *const conf_auth_quarantine[];
+extern const char *const conf_fcrdns[];

@@ -11,7 +11,7 @@ X(log_level, "log.level", CONF_CHOICE, 0, 0, "info", conf_log_levels, ALL, NULL,
 X(user, "user", CONF_STRING, 0, 64, "", NULL, CONF_MASTER, NULL,
   "User the roles become when started as root; empty: they stay who they are.")
 
-X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL, conf_check_endpoint,
+X(smtp_listen, "smtp.listen", CONF_LIST, 0, 0, "0.0.0.0:25,[::]:25", NULL, CONF_MASTER | CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_endpoint,
   "Addresses to receive mail on, \"address:port\".")
 X(smtp_receivers, "smtp.receivers", CONF_INT, 0, 256, "0", NULL, CONF_MASTER, NULL,
   "Receiver processes; 0: one for every two processors, at least one.")
@@ -167,7 +167,17 @@ X(tls_certificate, "tls.certificate", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NU
   "Certificate chain for receiving (PEM); empty: STARTTLS is not offered.")
 X(tls_key, "tls.key", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Private key of the certificate (PEM).")
-X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_SENDER | CONF_FETCHER | CONF_CONTROL, NULL,
+X(tls_certificates, "tls.certificates", CONF_LIST, CONF_LIST_OF_PAIRS, 0, "", NULL, CONF_MASTER, conf_check_pair,
+  "More certificates, \"CERTFILE KEYFILE\": clients that ask for a name in one of them get that one; ECDSA and RSA of the same name go side by side. Without tls.certificate the first is the default.")
+X(tls_min_version, "tls.min_version", CONF_CHOICE, 0, 0, "1.2", conf_tls_versions, CONF_RECEIVER, NULL,
+  "Least TLS version taken on smtp.listen; 1.0 and 1.1 are better than the clear text that old servers fall back to, and are never taken from users.")
+X(tls_ticket_rotation, "tls.ticket_rotation", CONF_DURATION, 0, SECONDS(604800), "12h", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "How long a key of session tickets is used; it is taken for as long again. 0: no tickets.")
+X(tls_require, "tls.require", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_require,
+  "TLS that clients of smtp.listen must use, \"DOMAIN-or-NETWORK encrypt\" or \"DOMAIN-or-NETWORK verify [NAME...]\": by sender's domain (\".example.org\": all below it) or client's address/bits; verify asks for a certificate with a NAME (\".example.org\": any below it), or without one with the domain's own or one below it, for a network with that of EHLO.")
+X(tls_client_ca_file, "tls.client_ca_file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
+  "Trust anchors for clients' certificates (PEM); empty: tls.ca_file, then the system's.")
+X(tls_ca_file, "tls.ca_file", CONF_FILE, 0, 0, "", NULL, CONF_MASTER | CONF_SENDER | CONF_FETCHER | CONF_CONTROL | CONF_RECEIVER, NULL,
   "Trust anchors for other servers' certificates (PEM); empty: the system's.")
 
 X(dns_trust_anchor, "dns.trust_anchor", CONF_FILE, 0, 0, "", NULL, CONF_RESOLVER | CONF_CONTROL, NULL,
@@ -186,15 +196,15 @@ X(sts_port, "mta_sts.port", CONF_INT, 1, 65535, "443", NULL, CONF_FETCHER | CONF
 
 X(send_processes, "send.processes", CONF_INT, 0, 64, "0", NULL, CONF_MASTER, NULL,
   "Sender processes; 0: one for every two processors, at least one.")
-X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL, NULL,
+X(send_port, "send.port", CONF_INT, 1, 65535, "25", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, NULL,
   "Port of other mail servers; anything but 25 is for tests.")
-X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_route,
+X(send_routes, "send.routes", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_route,
   "Next hops that replace a domain's own: \"DOMAIN HOST[:PORT]\" (the host itself), \"DOMAIN mx:HOST\" (its MX), \"DOMAIN [ADDRESS]:PORT\", \"DOMAIN lmtp:MAILBOX-SERVER\" (as local.lmtp); DOMAIN may be \".example.org\" or \"*\".")
-X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_policy,
+X(send_policy, "send.policy", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_policy,
   "Local TLS policy: \"DOMAIN follow|clear|opportunistic|encrypt|verify|dane-only\" or \"DOMAIN pinned SHA256-OF-SPKI\".")
-X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL, conf_check_address,
+X(send_addresses, "send.addresses", CONF_LIST, 0, 0, "", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, conf_check_address,
   "Own addresses besides those listened on: a host of the MX list with one of them is ourselves.")
-X(send_ipv6, "send.ipv6", CONF_BOOL, 0, 1, "true", NULL, CONF_SENDER | CONF_CONTROL, NULL,
+X(send_ipv6, "send.ipv6", CONF_BOOL, 0, 1, "true", NULL, CONF_SENDER | CONF_CONTROL | CONF_RECEIVER, NULL,
   "Connect to IPv6 addresses.")
 X(send_max_hosts, "send.max_connections", CONF_INT, 1, 100, "8", NULL, CONF_SENDER | CONF_CONTROL, NULL,
   "Connections tried in one attempt.")

@@ -34,17 +34,24 @@ static struct rc read_file_name(struct reader *r, enum conf_id id, struct span t
     return conf_set_text(r->conf, id, buf_span(&path), at);
 }
 
-// The file name at the end of an entry, from our folder if it is relative.
-static struct span entry_file(const struct reader *r, struct span entry, struct arena *a)
+// The file name at the end of an entry, or each word of it, from our folder if it is
+// relative.
+static struct span entry_file(const struct reader *r, struct span entry, bool all, struct arena *a)
 {
-    CLEANUP(buf_free) struct buf b = BUF(CONF_TEXT_MAX + 8192);
+    CLEANUP(buf_free) struct buf b = BUF(2 * CONF_TEXT_MAX + 8192);
     size_t at = entry.len;
     while (at > 0 && entry.at[at - 1] != ' ')
         at--;
-    if (at == entry.len || entry.at[at] == '/' || !r->folder || !r->folder[0])
+    if (at == entry.len || !r->folder || !r->folder[0])
         return entry;
-    buf_put(&b, span_first(entry, at));
-    buf_printf(&b, "%s/", r->folder);
+    if (at > 0 && all)
+        buf_put(&b, entry_file(r, span_trim(span_first(entry, at)), true, a));
+    else
+        buf_put(&b, span_trim(span_first(entry, at)));
+    if (at > 0)
+        buf_putc(&b, ' ');
+    if (entry.at[at] != '/')
+        buf_printf(&b, "%s/", r->folder);
     buf_put(&b, span_skip(entry, at));
     return arena_dup(a, buf_span(&b));
 }
@@ -67,8 +74,9 @@ static struct rc read_list(struct reader *r, enum conf_id id, config_setting_t *
         if (why)
             return conf_complain(&here, "%s: \"%.*s\" %s", conf_options[id].name,
                                  SPAN_FMT(span_first(items[i], 80)), why);
-        if (conf_options[id].least == CONF_LIST_OF_FILES)
-            items[i] = entry_file(r, span_trim(items[i]), &a);
+        if (conf_options[id].least)
+            items[i] = entry_file(r, span_trim(items[i]),
+                                  conf_options[id].least == CONF_LIST_OF_PAIRS, &a);
     }
     return conf_set_items(r->conf, id, items, count, at);
 }

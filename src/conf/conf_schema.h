@@ -33,7 +33,8 @@ enum conf_role {
 
 // In `least` of a LIST: its entries end in a file name, behind the last blank; relative
 // ones count from the configuration file's folder.
-enum { CONF_LIST_OF_FILES = 1 };
+// With 2 every word of it is one.
+enum { CONF_LIST_OF_FILES = 1, CONF_LIST_OF_PAIRS = 2 };
 
 struct conf_option {
     const char *name; // "smtp.listen"

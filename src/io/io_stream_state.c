@@ -190,6 +190,14 @@ static void tell_secured(struct io_stream *s, struct rc how)
         s->owner->secured(s->arg, how);
 }
 
+// OpenSSL is not let near the socket before the first byte was seen: it might take
+// the hello behind our back, and what follows one begins with another byte.
+static bool silent_yet(struct io_stream *s)
+{
+    char first;
+    return s->clear.len && recv(s->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
 static bool begins_clear(struct io_stream *s)
 {
     enum { HANDSHAKE = 22 }; // RFC 8446 §5.1; a hello in SSL 2's form has its high bit set
@@ -227,6 +235,10 @@ static void shake(struct io_stream *s)
 {
     if (s->async)
         return;
+    if (silent_yet(s)) {
+        s->blocked = false;
+        return;
+    }
     if (begins_clear(s)) {
         shake_clear(s, "handshake: the client speaks clear text where TLS is to begin");
         return;

@@ -159,9 +159,12 @@ static void dovecot_failed(struct exchange *x, const struct sasl_dovecot *line)
     CLEANUP(buf_free) struct buf name = BUF(SASL_NAME_MAX), why = BUF(1024);
     if (!sasl_dovecot_unescape(&name, line->user))
         buf_clear(&name);
-    buf_put(&why, SPAN("Dovecot refuses: "));
-    if (!sasl_dovecot_unescape(&why, line->reason))
-        buf_clear(&why);
+    buf_put(&why, SPAN("Dovecot refuses"));
+    if (line->reason.len) {
+        buf_put(&why, SPAN(": "));
+        if (!sasl_dovecot_unescape(&why, line->reason))
+            buf_clear(&why);
+    }
     if (line->temporary)
         later(x, buf_span(&name), "Dovecot cannot find out");
     else

@@ -32,20 +32,28 @@ static bool got_section(struct proc_coming *k, struct io_message *m)
     return conf_unpack(&r, &k->conf) && rd_end(&r);
 }
 
+// Growing a buffer leaves copies of keys behind that nobody wipes.
+static bool take_secret(struct buf *to, struct span payload)
+{
+    key_free(to);
+    *to = BUF(IO_MESSAGE_MAX);
+    if (!rc_ok(buf_reserve(to, payload.len)))
+        return false;
+    buf_put(to, payload);
+    return true;
+}
+
 static bool got_keys(struct proc_coming *k, struct io_message *m)
 {
     struct rd r = RD(m->payload);
-    struct span chain = rd_span(&r), key = rd_span(&r);
-    buf_free(&k->chain);
-    key_free(&k->key);
-    k->chain = k->key = BUF(IO_MESSAGE_MAX);
-    buf_put(&k->chain, chain);
-    // Growing a buffer leaves copies behind that nobody wipes.
-    if (!rc_ok(buf_reserve(&k->key, key.len)))
-        return false;
-    buf_put(&k->key, key);
-    k->keys = true;
-    return rd_end(&r);
+    for (size_t count = rd_u16(&r); count && !r.bad; count--) {
+        rd_span(&r);
+        rd_span(&r);
+    }
+    rd_span(&r);
+    rd_span(&r);
+    k->keys = rd_end(&r) && take_secret(&k->tls, m->payload);
+    return k->keys;
 }
 
 static bool got_signers(struct proc_coming *k, struct io_message *m)
@@ -167,14 +175,11 @@ static void take_keys(struct proc *p, struct proc_coming *k)
     struct proc_inner *in = proc_inner(p);
     if (!k->keys)
         return;
-    buf_free(&in->chain);
-    key_free(&in->key);
-    in->chain = k->chain;
-    in->key = k->key;
-    k->chain = k->key = BUF(0);
+    key_free(&in->tls);
+    in->tls = k->tls;
+    k->tls = BUF(0);
     k->keys = false;
-    p->chain = buf_span(&in->chain);
-    p->key = buf_span(&in->key);
+    p->tls = buf_span(&in->tls);
 }
 
 static void take_signers(struct proc *p, struct proc_coming *k)
@@ -232,10 +237,8 @@ void proc_coming_free(struct proc *p)
     struct proc_inner *in = proc_inner(p);
     drop_listeners(&in->coming);
     conf_free(in->coming.conf);
-    buf_free(&in->coming.chain);
-    key_free(&in->coming.key);
-    buf_free(&in->chain);
-    key_free(&in->key);
+    key_free(&in->coming.tls);
+    key_free(&in->tls);
     key_free(&in->coming.signers);
     if (in->coming.aliased)
         drop_aliases(&in->coming.aliases, &in->coming.aliases_fd);

@@ -29,7 +29,7 @@ struct proc_questions {
 // What the master sent and START has not yet put into force.
 struct proc_coming {
     struct conf *conf;
-    struct buf chain, key, signers, aliases;
+    struct buf tls, signers, aliases;
     int aliases_fd;
     bool keys, signs, aliased;
     struct proc_listener *listeners;
@@ -42,7 +42,7 @@ struct proc_inner {
     struct io_channel *master;
     struct proc_questions questions;
     struct proc_coming coming;
-    struct buf chain, key, signers, aliases;
+    struct buf tls, signers, aliases;
     bool aliased;
     struct proc_retired *retired;
     bool started;

@@ -79,12 +79,9 @@ void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct 
 static void send_keys(struct proc_instance *i, const struct proc_setup *s)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
-    if (!rc_ok(buf_reserve(&b, s->chain.len + s->key.len + 8)))
-        panic("certificate and key over a message's size");
-    wr_span(&b, buf_span(&s->chain));
-    wr_span(&b, buf_span(&s->key));
+    proc_certificates_put(&s->certificates, proc_master_tickets(i->master), &b);
     proc_instance_send(i, MSG_KEYS, buf_span(&b), -1);
-    explicit_bzero(b.at, b.cap);
+    explicit_bzero(b.at, b.len);
 }
 
 static void send_listeners(struct proc_instance *i, const struct proc_bound *bound, size_t count)

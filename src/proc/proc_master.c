@@ -26,7 +26,7 @@ static void log_listening(const struct proc_master *m, const char *event)
     for (size_t i = 0; i < m->setup->bound_count; i++)
         buf_printf(&b, "%s%.*s", i ? " " : "", SPAN_FMT(m->setup->bound[i].text));
     LOG(LOG_INFO, event, LOG_S("listen", buf_span(&b)),
-        LOG_T("tls", m->setup->chain.len ? "yes" : "no"), LOG_I("processes", m->count));
+        LOG_T("tls", m->setup->certificates.count ? "yes" : "no"), LOG_I("processes", m->count));
 }
 
 void proc_master_ready(struct proc_master *m)
@@ -129,6 +129,7 @@ static void reload(void *arg)
     m->setup = now;
     log_setup("master", (enum log_level)conf_choice(now->conf, CONF_log_level));
     check_descriptors(m);
+    proc_master_tls_tell(m);
     for (size_t i = 0; i < m->count; i++) {
         proc_instance_configure(&m->instances[i]);
         proc_instance_send(&m->instances[i], MSG_START, SPAN(""), -1);
@@ -169,6 +170,7 @@ static void serve(struct proc_master *m)
     m->loop = io_loop_new();
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         io_signal(m->loop, signals[i].number, signals[i].got, m);
+    proc_master_tls_begin(m);
     proc_master_start(m, order, KINDS);
     proc_master_keys_watch(m);
     io_loop_run(m->loop);

@@ -20,6 +20,13 @@ struct proc_instance {
     struct io_timer grace; // between a closed channel and the death
 };
 
+struct proc_master_tls {                                  // proc_master_tls.c
+    struct io_tls_ticket_key tickets[IO_TLS_TICKET_KEYS]; // that of new tickets first
+    size_t ticket_count;
+    struct mono rotated, told; // told: of dates
+    uint64_t seen;             // stamp of the files at the last look
+};
+
 struct proc_master {
     const struct proc_master_conf *mc;
     struct proc_setup *setup;
@@ -32,6 +39,7 @@ struct proc_master {
     struct mono since; // when it began
     struct io_timer limit;
     struct io_timer look; // at the folder of keys
+    struct proc_master_tls tls;
     int status;
 };
 
@@ -47,6 +55,13 @@ void proc_instance_died(struct proc_instance *i, int wait_status);
 // Keys come into force and go out of it without a signal: the folder is looked at
 // every few seconds.
 void proc_master_keys_watch(struct proc_master *m);
+
+// proc_master_tls.c
+void proc_master_tls_begin(struct proc_master *m); // before receivers are configured
+// Every few seconds; true: they are to be given what is new.
+bool proc_master_tls_look(struct proc_master *m);
+void proc_master_tls_tell(struct proc_master *m); // of dates, to the log
+struct span proc_master_tickets(const struct proc_master *m);
 
 // proc_drain.c
 void proc_drain_begin(struct proc_master *m, int status);

@@ -84,6 +84,8 @@ static void look(void *arg)
         load(m);
     }
     look_at_aliases(m);
+    if (!m->draining && proc_master_tls_look(m))
+        hand_on(m);
     proc_master_keys_watch(m);
 }
 

@@ -11,8 +11,10 @@
 
 enum proc_message {
     // master -> role
-    MSG_SECTION = 2,  // conf_pack: at start and at reload
-    MSG_KEYS = 4,     // span chain, span key (PEM); both empty: no TLS. Before START and at reload
+    MSG_SECTION = 2, // conf_pack: at start and at reload
+    // [span chain, span key (PEM)] (none: no TLS), span io_tls_ticket_keys, span client_ca
+    // (PEM). Before START and at reload
+    MSG_KEYS = 4,
     MSG_SIGNERS = 16, // DKIM: [span domain, span selector, span sender, u8 services, span key
                       // (PEM)], read by proc_signer_unpack(). As MSG_KEYS
     MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service, span text. A reload sends them anew

@@ -15,6 +15,7 @@
 enum { SENDER_JOBS = 512, RECEIVER_JOBS = 64, AFFINITIES = 4096, HOST_MAX = 300 };
 #define FILL_PATIENCE   SECONDS(60)
 #define FILL_AGAIN      SECONDS(1)
+#define FILL_CROWDED    SECONDS(10)
 #define LOOK_AHEAD      SECONDS(600)
 #define SETTLE_PATIENCE SECONDS(5)
 #define AFTER_DEATH     SECONDS(1)
@@ -46,6 +47,7 @@ struct state {
     struct queue *queue;
     struct queue_slots *slots;
     struct io_timer wake, fill, settle;
+    struct mono fill_due; // when `fill` goes off
     bool settled, filling, dispatch_due;
     uint64_t who;
     unsigned turn;                      // whose turn it is among equals
@@ -154,6 +156,8 @@ static void give(struct proc_peer *peer, const struct queue_job *job)
     proc_send(peer, MSG_JOB, 0, buf_span(&b), -1);
 }
 
+static void fill_when(struct state *s);
+
 static void dispatch(void *arg)
 {
     struct state *s = arg;
@@ -170,6 +174,7 @@ static void dispatch(void *arg)
         else
             queue_done(s->queue, job.id, true, (struct wall){now.us + AFTER_DEATH});
     }
+    fill_when(s);
     struct wall wake = queue_wake(s->queue);
     if (wake.us == WALL_NEVER.us) {
         io_timer_cancel(s->proc->loop, &s->wake);
@@ -198,7 +203,22 @@ static void fill(void *arg);
 
 static void fill_at(struct state *s, int64_t from_now)
 {
-    io_timer_set(s->proc->loop, &s->fill, (struct mono){io_now(s->proc->loop).us + from_now});
+    s->fill_due.us = io_now(s->proc->loop).us + from_now;
+    io_timer_set(s->proc->loop, &s->fill, s->fill_due);
+}
+
+// Half-way to the end of what is known; at once where due items did not fit, but only
+// when many would: each time the store tells the whole window.
+static void fill_when(struct state *s)
+{
+    int64_t ahead = (queue_horizon(s->queue).us - io_wall(s->proc->loop).us) / 2;
+    size_t window = (size_t)conf_int(s->proc->conf, CONF_queue_window);
+    // However far it is known: the clock may be set back.
+    ahead = ahead < LOOK_AHEAD / 2 ? ahead : LOOK_AHEAD / 2;
+    if (ahead < FILL_AGAIN)
+        ahead = queue_room(s->queue) < window / 4 ? FILL_CROWDED : FILL_AGAIN;
+    if (!s->filling && io_now(s->proc->loop).us + ahead < s->fill_due.us)
+        fill_at(s, ahead);
 }
 
 static bool filled(void *arg, struct io_message *m)
@@ -210,17 +230,13 @@ static bool filled(void *arg, struct io_message *m)
         return true;
     }
     struct rd r = RD(m->payload);
-    struct wall horizon = {rd_i64(&r)}, now = io_wall(s->proc->loop);
+    struct wall horizon = {rd_i64(&r)};
     if (m->kind != MSG_FILLED || !rd_end(&r)) {
         fill_at(s, FILL_AGAIN);
         return false;
     }
     queue_filled(s->queue, horizon);
-    struct wall known = queue_horizon(s->queue);
-    int64_t ahead = known.us - now.us - LOOK_AHEAD / 2;
-    // However far it is known: the clock may be set back.
-    ahead = ahead < LOOK_AHEAD ? ahead : LOOK_AHEAD;
-    fill_at(s, ahead > FILL_AGAIN ? ahead : FILL_AGAIN);
+    fill_when(s);
     dispatch_soon(s);
     return true;
 }
@@ -231,6 +247,7 @@ static void fill(void *arg)
     if (s->filling || s->proc->draining)
         return;
     s->filling = true;
+    s->fill_due.us = INT64_MAX;
     CLEANUP(buf_free) struct buf b = BUF(64);
     wr_i64(&b, io_wall(s->proc->loop).us + LOOK_AHEAD);
     wr_u32(&b, (uint32_t)conf_int(s->proc->conf, CONF_queue_window));
@@ -250,6 +267,8 @@ static bool got_due(struct proc_peer *peer, struct io_message *m)
     // An item that does not fit is behind the horizon: the next fill brings it.
     if (queue_add(s->queue, &item))
         dispatch_soon(s);
+    else
+        fill_when(s);
     return true;
 }
 

@@ -19,15 +19,8 @@ static void configure(struct receiver *r)
 {
     const struct conf *c = r->proc->conf;
     int64_t recipients = conf_int(c, CONF_smtp_max_recipients);
-    const char *why = "";
     receiver_limit_sessions(r);
-    io_tls_server_free(r->tls);
-    r->tls = NULL;
-    if (r->proc->chain.len) {
-        struct rc rc = io_tls_server_new(&r->tls, r->proc->chain, r->proc->key, &why);
-        if (!rc_ok(rc)) // the master has tried it: only a race with the file leads here
-            LOG(LOG_ERROR, "no-tls", LOG_T("why", why));
-    }
+    receiver_tls_configure(r);
     networks_free(r->networks);
     r->networks = networks_new(c, CONF_relay_networks);
     struct conf_fault fault;
@@ -109,6 +102,7 @@ static void reload(struct proc *p)
 {
     struct receiver *r = p->data;
     configure(r);
+    receiver_foresight_renew(r);
     listen_all(r);
 }
 

@@ -2,6 +2,7 @@
 // way a finished message becomes durable.
 #pragma once
 #include "base_meter.h"
+#include "proc_outbound.h"
 #include "proc_role.h"
 #include "io_stream.h"
 #include "proc_segments.h"
@@ -58,7 +59,10 @@ struct receiver {
     struct smtp_server_conf smtp;
     uint8_t mechanisms;     // bits of sasl_mechanism that the authenticator can serve now
     uint64_t last_exchange; // of logins
+    struct outbound out;
+    struct plans *plans; // for REQUIRETLS of users; NULL: nobody has wanted it yet
     struct io_tls_server *tls;
+    struct tls_rules *tls_rules;
     struct networks *networks;
     struct aliases *aliases;
     struct guard *guard;
@@ -83,6 +87,10 @@ struct receiver {
 void receiver_accept(void *door, int fd, const struct io_endpoint *peer);
 void receiver_drain_sessions(struct receiver *r);
 void receiver_limit_sessions(struct receiver *r); // by configuration and open files
+// proc_receiver_foresee.c
+void receiver_foresight_renew(struct receiver *r); // at a reload
+// proc_receiver_tls.c
+void receiver_tls_configure(struct receiver *r);
 // proc_receiver_bounce.c
 bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);

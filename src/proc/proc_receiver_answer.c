@@ -17,6 +17,8 @@ void session_answer_mail(struct session *s, const struct mail_address *from)
         return;
     if (from->kind == MAIL_LITERAL) // it could not be told of a failure
         session_answer(s, 550, "5.1.7", SPAN("address literals cannot be answered"));
+    else if (session_tls_refuses(s, from))
+        meter_count(METER_REFUSED_TLS, 1);
     else if (!session_may_send(s, from)) { // RFC 6409 §6.1
         meter_count(METER_REFUSED_SENDER, 1);
         session_answer(s, 553, "5.7.1", SPAN("this is no address of yours"));

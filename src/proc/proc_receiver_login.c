@@ -91,7 +91,6 @@ static bool told(void *arg, struct io_message *m)
     bool fine = true;
     a->is = LOGIN_LATER;
     s->login.asked = 0;
-    s->waiting = false;
     if (m) {
         struct rd r = RD(m->payload);
         fine = login_answer_unpack(&r, a);
@@ -199,6 +198,7 @@ static bool counted(void *arg, struct io_message *m)
     int64_t wait = 0;
     bool fine = true;
     s->login.asked = 0;
+    s->waiting = false;
     if (m) {
         struct rd r = RD(m->payload);
         wait = rd_i64(&r);
@@ -211,7 +211,7 @@ static bool counted(void *arg, struct io_message *m)
         refuse(s, wait);
     else
         s->login.then(s);
-    if (!s->waiting) // else it asks for more
+    if (!s->waiting) // else `then` asks for more
         go_on(s);
     return fine;
 }

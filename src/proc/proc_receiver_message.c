@@ -71,7 +71,8 @@ static void put_received(struct session *s, struct buf *head)
     const struct io_tls_facts *tls = io_stream_tls(s->stream);
     const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
     char id[17], shown[512];
-    CLEANUP(buf_free) struct buf client = BUF(256);
+    CLEANUP(buf_free) struct buf client = BUF(256), peer = BUF(512);
+    session_put_tls_peer(&peer, s);
     if (s->peer.v6)
         buf_put(&client, SPAN("IPv6:"));
     session_put_client(&client, s);
@@ -92,18 +93,20 @@ static void put_received(struct session *s, struct buf *head)
                           .utf8 = t->smtputf8,
                           .tls_version = span_str(tls ? tls->version : ""),
                           .tls_cipher = span_str(tls ? tls->cipher : ""),
+                          .tls_peer = buf_span(&peer),
                           .when = io_wall(s->receiver->proc->loop)});
 }
 
 static void log_accepted(struct session *s, const struct smtp_transaction *t, const char *queued)
 {
-    CLEANUP(buf_free) struct buf client = BUF(256);
+    CLEANUP(buf_free) struct buf client = BUF(256), peer = BUF(512);
+    session_put_tls_peer(&peer, s);
     const struct io_tls_facts *tls = s->stream ? io_stream_tls(s->stream) : NULL;
     session_put_client(&client, s);
     LOG(LOG_INFO, "message-accepted", LOG_T("id", queued), LOG_S("client", buf_span(&client)),
         LOG_S("from", t->sender.text), LOG_I("recipients", t->count),
-        LOG_T("tls", tls ? tls->version : "none"), LOG_I("requiretls", t->requiretls),
-        LOG_I("smtputf8", needs_smtputf8(s)),
+        LOG_T("tls", tls ? tls->version : "none"), LOG_S("peer", buf_span(&peer)),
+        LOG_I("requiretls", t->requiretls), LOG_I("smtputf8", needs_smtputf8(s)),
         LOG_S("user", s->login.user ? s->login.user->name : SPAN("")));
 }
 
@@ -160,6 +163,7 @@ static void send_to_store(struct session *s, struct store_envelope *e)
         buf_put(&head, receiver_submit_fields(s->screen.submit));
     e->head = buf_span(&head);
     e->eight_bit |= !span_is_ascii(e->head);
+    e->smtputf8 |= smtp_server_transaction(s->smtp)->smtputf8 && !span_is_ascii(e->head);
     e->recipients = recipients;
     e->count = session_routes_put(s, recipients, e->received);
     if (!rc_ok(buf_state(&head))) {
@@ -185,13 +189,13 @@ static void store_message(struct session *s)
                                .received = io_wall(s->receiver->proc->loop),
                                .sender = t->sender.text,
                                .eight_bit = s->scan.eight_bit,
-                               .smtputf8 = needs_smtputf8(s),
+                               .smtputf8 = t->smtputf8 && s->scan.eight_bit_head,
                                .requiretls = t->requiretls,
                                // RFC 8689 §4.1: the parameter counts, not the field
                                .tls_required_no = s->scan.tls_required_no && !t->requiretls,
                                .authenticated_tls = io_stream_tls(s->stream) != NULL,
                                .envid = t->envid,
-                               .ret = t->ret}; // both number RFC 3461 §4.3 alike
+                               .ret = (uint8_t)t->ret}; // both number RFC 3461 §4.3 alike
     struct rc rc = s->id ? receiver_body_end(&s->body, &e.body) : RC(UNAVAILABLE);
     if (rc_ok(rc))
         send_to_store(s, &e);

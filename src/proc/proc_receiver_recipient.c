@@ -194,6 +194,27 @@ static void accept_goals(struct session *s)
         session_answer(s, 452, "4.5.3", SPAN("too many recipients behind these addresses"));
 }
 
+static void end_walk(struct routes *r)
+{
+    alias_walk_free(r->walk);
+    r->walk = NULL;
+}
+
+void session_foreseen(struct session *s, bool refused)
+{
+    if (!refused)
+        accept_goals(s);
+    end_walk(s->routes);
+}
+
+// Of one destination elsewhere; of a list only some might be out of reach.
+static bool foresee(struct session *s)
+{
+    size_t count;
+    const struct alias_goal *g = alias_walk_goals(s->routes->walk, &count);
+    return count == 1 && g->class != ALIAS_CLASS_LOCAL && session_foresee(s, g->domain);
+}
+
 static void answer_route(struct session *s)
 {
     static const struct {
@@ -212,15 +233,17 @@ static void answer_route(struct session *s)
     struct routes *r = s->routes;
     struct span why;
     enum alias_end end = alias_walk_end(r->walk, &why);
-    if (end == ALIAS_GOES || (end == ALIAS_NOT_OURS && s->inside))
+    bool goes = end == ALIAS_GOES || (end == ALIAS_NOT_OURS && s->inside);
+    if (goes && foresee(s))
+        return;
+    if (goes) {
         accept_goals(s);
-    else {
+    } else {
         meter_count(refusals[end].meter, 1);
         session_answer(s, refusals[end].code, refusals[end].status,
                        refusals[end].text ? span_str(refusals[end].text) : why);
     }
-    alias_walk_free(r->walk);
-    r->walk = NULL;
+    end_walk(r);
 }
 
 static void walk_on(struct session *s);

@@ -46,6 +46,7 @@ void session_free(struct session *s)
     session_routes_drop(s);
     guard_leave(s);
     session_login_free(s);
+    session_foresight_free(s);
     if (s->in_message)
         receiver_body_forget(&s->body);
     if (s->stream)
@@ -114,16 +115,6 @@ void session_put_client(struct buf *b, const struct session *s)
     dns_address_put(b, &a);
 }
 
-static void starttls(struct session *s)
-{
-    if (!s->receiver->tls) { // since a reload
-        session_gone(s);
-        return;
-    }
-    s->waiting = true;
-    io_stream_accept_tls(s->stream, s->receiver->tls, NULL);
-}
-
 static void arm(struct session *s)
 {
     struct mono deadline = smtp_server_deadline(s->smtp);
@@ -166,7 +157,7 @@ static void step(struct session *s, const struct smtp_server_step *st)
         session_body_abort(s);
         break;
     case SMTP_SERVER_STARTTLS:
-        starttls(s);
+        session_starttls(s);
         break;
     case SMTP_SERVER_CLOSE:
         s->waiting = true;
@@ -277,6 +268,7 @@ static size_t on_input(void *arg, struct span bytes)
     }
     if (s->waiting)
         return 0;
+    session_tls_talker(s, bytes);
     pump(s, &in);
     return bytes.len - in.len;
 }
@@ -285,11 +277,8 @@ static void on_secured(void *arg, struct rc how)
 {
     struct session *s = arg;
     if (!rc_ok(how)) {
-        CLEANUP(buf_free) struct buf client = BUF(256);
         const struct io_tls_facts *tls = io_stream_tls(s->stream);
-        session_put_client(&client, s);
-        LOG(LOG_INFO, "tls-failed", LOG_S("client", buf_span(&client)),
-            LOG_T("why", tls && tls->error[0] ? tls->error : rc_text(how)));
+        session_tls_failed(s, tls && tls->error[0] ? tls->error : rc_text(how));
         session_gone(s);
         return;
     }
@@ -299,8 +288,12 @@ static void on_secured(void *arg, struct rc how)
 
 static void on_closed(void *arg, struct rc why)
 {
+    struct session *s = arg;
+    const struct io_tls_facts *tls = io_stream_tls(s->stream);
     (void)why;
-    session_gone(arg);
+    if (tls && tls->fault == IO_TLS_HANDSHAKE)
+        session_tls_failed(s, tls->error);
+    session_gone(s);
 }
 
 static void on_time(void *arg)

@@ -19,6 +19,7 @@ struct session {
     bool pumping, committing, judging, in_message;
     bool inside; // a client of relay.networks, or a user
     struct session_login login;
+    struct foresight *foresight; // a plan that is waited for; NULL: none
     struct guard_session guard;
     bool proxied; // the header of a balancer is to come
     struct receiver_body body;
@@ -41,6 +42,14 @@ void session_answer(struct session *s, unsigned code, const char *status, struct
 bool session_refuse(struct session *s, const struct guard_refusal *r);
 void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
 
+// proc_receiver_tls.c
+void session_starttls(struct session *s); // the handshake begins
+void session_tls_failed(const struct session *s, const char *why);
+void session_tls_talker(const struct session *s, struct span bytes); // looks for one
+// True: tls.require asks for more than this client has shown, and MAIL was answered.
+bool session_tls_refuses(struct session *s, const struct mail_address *from);
+void session_put_tls_peer(struct buf *b, const struct session *s); // how it was authenticated
+
 // proc_receiver_answer.c
 void session_answer_mail(struct session *s, const struct mail_address *from);
 void session_answer_rcpt(struct session *s, const struct mail_address *to);
@@ -54,6 +63,13 @@ void session_routes_drop(struct session *s); // of a transaction that is over, o
 // The envelope's recipients, from those that were accepted. They borrow from the routes.
 size_t session_routes_count(const struct session *s);
 size_t session_routes_put(const struct session *s, struct store_recipient *out, struct wall due);
+
+// proc_receiver_foresee.c
+// A user's message with REQUIRETLS: can it be delivered at all? False: nothing is to be
+// asked. Else session_foreseen() is called, now or later; `refused`: RCPT is answered.
+bool session_foresee(struct session *s, struct span domain);
+void session_foreseen(struct session *s, bool refused); // proc_receiver_recipient.c
+void session_foresight_free(struct session *s);         // the session ends
 
 // proc_receiver_message.c
 void session_body_piece(struct session *s, struct span piece);

@@ -48,10 +48,10 @@ struct proc {
     unsigned index;
     struct io_loop *loop;
     struct conf *conf;
-    struct span chain, key; // PEM; empty: no TLS. The place of a key handle
-    struct span signers;    // DKIM keys as MSG_SIGNERS has them; the place of key handles
-    struct span aliases;    // MSG_ALIASES
-    int aliases_fd;         // -1: none
+    struct span tls;     // as MSG_KEYS has it; the place of key handles
+    struct span signers; // DKIM keys as MSG_SIGNERS has them; the place of key handles
+    struct span aliases; // MSG_ALIASES
+    int aliases_fd;      // -1: none
     struct proc_listener *listeners;
     size_t listener_count;
     struct proc_peer **peers;

@@ -145,24 +145,6 @@ static void key_free(struct buf *b)
     buf_free(b);
 }
 
-static struct rc load_keys(const struct conf *c, struct buf *chain, struct buf *key,
-                           struct conf_fault *fault)
-{
-    char path[4096];
-    if (conf_span(c, CONF_tls_certificate).len == 0)
-        return RC(OK);
-    TRY(path_of(c, CONF_tls_key, path, sizeof path, fault));
-    TRY(proc_file_read(path, key, fault));
-    TRY(path_of(c, CONF_tls_certificate, path, sizeof path, fault));
-    TRY(proc_file_read(path, chain, fault));
-    struct io_tls_server *tried = NULL;
-    const char *why = "";
-    if (!rc_ok(io_tls_server_new(&tried, buf_span(chain), buf_span(key), &why)))
-        return complain(fault, "tls.certificate %s and its tls.key cannot be used: %s", path, why);
-    io_tls_server_free(tried);
-    return RC(OK);
-}
-
 static int from_old(const struct proc_setup *old, struct span text)
 {
     for (size_t i = 0; old && i < old->bound_count; i++)
@@ -284,12 +266,11 @@ static struct rc check_user(const struct conf *c, struct conf_fault *fault)
 
 struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
 {
-    CLEANUP(key_free) struct buf key = BUF(0);
-    CLEANUP(buf_free) struct buf chain = BUF(0);
     CLEANUP(key_free) struct buf signers = BUF(0);
     TRY(check_user(c, fault));
     TRY(proc_signers_load(c, false, &signers, fault));
-    TRY(load_keys(c, &chain, &key, fault));
+    CLEANUP(proc_certificates_free) struct proc_certificates certificates = {0};
+    TRY(proc_certificates_load(&certificates, c, NULL, fault));
     struct proc_aliases aliases;
     struct rc rc = proc_aliases_load(c, false, &aliases, fault);
     proc_aliases_free(&aliases);
@@ -301,7 +282,7 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
 {
     TRY(proc_conf_load(mc, &s->conf, fault));
     TRY(check_user(s->conf, fault));
-    TRY(load_keys(s->conf, &s->chain, &s->key, fault));
+    TRY(proc_certificates_load(&s->certificates, s->conf, NULL, fault));
     if (!old) // a running server has its store
         TRY(make_store(s->conf, fault));
     s->keys_stamp = proc_keys_stamp(s->conf); // behind the store, whose folder may hold the keys
@@ -335,10 +316,9 @@ void proc_setup_free(struct proc_setup *s)
     if (s->door.text.len)
         close(s->door.fd);
     buf_free(&s->door_path);
-    key_free(&s->key);
+    proc_certificates_free(&s->certificates);
     key_free(&s->signers);
     proc_aliases_free(&s->aliases);
-    buf_free(&s->chain);
     conf_free(s->conf);
     free(s);
 }

@@ -2,6 +2,7 @@
 // bound sockets. Made whole or not at all, so that a reload can change its mind.
 #pragma once
 #include "proc_aliases.h"
+#include "proc_certificates.h"
 #include "proc_peers.h"
 #include "proc_serve.h"
 #include "smtp_server.h"
@@ -13,7 +14,7 @@ struct proc_bound {
 };
 struct proc_setup {
     struct conf *conf;
-    struct buf chain, key;
+    struct proc_certificates certificates;
     struct buf signers; // payload of MSG_SIGNERS
     struct proc_aliases aliases;
     int64_t keys_stamp; // of the folder they are from, before it was read

@@ -348,6 +348,8 @@ static bool got_policy_expiring(struct store_role *r, struct proc_peer *peer, st
     return true;
 }
 
+enum { POLICY_USERS = 1 << PROC_SENDER | 1 << PROC_CONTROL | 1 << PROC_RECEIVER };
+
 static const struct {
     enum proc_message kind;
     unsigned from; // 1 << proc_kind
@@ -359,8 +361,8 @@ static const struct {
     {MSG_SEAL, 1 << PROC_RECEIVER, got_seal},
     {MSG_LOAD, 1 << PROC_RECEIVER | 1 << PROC_SENDER, got_load},
     {MSG_OUTCOME, 1 << PROC_SENDER, proc_group_outcome},
-    {MSG_POLICY_GET, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_get},
-    {MSG_POLICY_PUT, 1 << PROC_SENDER | 1 << PROC_CONTROL, got_policy_put},
+    {MSG_POLICY_GET, POLICY_USERS, got_policy_get},
+    {MSG_POLICY_PUT, POLICY_USERS, got_policy_put},
     {MSG_POLICY_EXPIRING, 1 << PROC_SENDER, got_policy_expiring},
     {MSG_FILL, 1 << PROC_QUEUE, got_fill},
     {MSG_INTERRUPTED, 1 << PROC_QUEUE, proc_group_interrupted},

@@ -307,6 +307,11 @@ struct wall queue_horizon(const struct queue *q)
     return q->horizon;
 }
 
+size_t queue_room(const struct queue *q)
+{
+    return q->limits.window > q->latest.len ? q->limits.window - q->latest.len : 0;
+}
+
 // What was pushed out since the last time may be an answer to this question of
 // the store, or may be newer than its answer: not held in either case.
 void queue_filled(struct queue *q, struct wall until)

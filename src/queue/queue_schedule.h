@@ -40,6 +40,7 @@ void queue_limit(struct queue *q, const struct queue_limits *limits);
 bool queue_add(struct queue *q, const struct queue_item *item);
 // Everything due before this is in the window; ask the store from here on.
 struct wall queue_horizon(const struct queue *q);
+size_t queue_room(const struct queue *q); // items that fit into the window still
 // The store gave all it had before `until`.
 void queue_filled(struct queue *q, struct wall until);
 

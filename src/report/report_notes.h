@@ -10,7 +10,7 @@
     /* how it came */                                                                              \
     X(MISLABELLED, "the attachment is labelled as something else than it is")                      \
     X(MAIL_DAMAGED, "the mail around the report is damaged")                                       \
-    X(BROKEN_PART, "another attachment could not be read")                                         \
+    X(BROKEN_PART, "another file or attachment could not be read")                                 \
     X(GZIP_TRAILER, "there is something behind the end of the gzip stream")                        \
     X(PACKED_TWICE, "it is packed twice")                                                          \
     X(ZIP_OTHER_FILES, "the archive holds other files beside the report")                          \

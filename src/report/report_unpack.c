@@ -129,6 +129,15 @@ static bool looks_like_mail(struct span bytes)
     return span_starts(bytes, SPAN("From ")) || mail_field_next(&line, &f);
 }
 
+static struct rc anything(struct report_job *job, struct span bytes)
+{
+    if (bytes.len > REPORT_INPUT_MAX)
+        return report_too_large(job->notes, "It is larger than %d bytes.", REPORT_INPUT_MAX);
+    if (report_magic(bytes) == REPORT_MAGIC_OTHER && looks_like_mail(begin(bytes)))
+        return report_unpack_mail(job, begin(bytes));
+    return report_unpack_one(job, &(struct report_thing){.bytes = bytes, .wrap = "plain"});
+}
+
 struct rc report_unpack(struct report_unpacked *out, struct span bytes,
                         const struct report_limits *limits, struct arena *a,
                         struct report_notes *notes)
@@ -140,11 +149,12 @@ struct rc report_unpack(struct report_unpacked *out, struct span bytes,
                              {.left = limits->total_max,
                               .max = limits->document_max,
                               .ratio = limits->ratio_max ? limits->ratio_max : 1}};
-    if (bytes.len > REPORT_INPUT_MAX)
-        return report_too_large(notes, "It is larger than %d bytes.", REPORT_INPUT_MAX);
-    if (report_magic(bytes) == REPORT_MAGIC_OTHER && looks_like_mail(begin(bytes)))
-        return report_unpack_mail(&job, begin(bytes));
-    return report_unpack_one(&job, &(struct report_thing){.bytes = bytes, .wrap = "plain"});
+    struct rc rc = anything(&job, bytes);
+    if (rc_ok(rc) || !out->count)
+        return rc;
+    report_remark(notes, REPORT_REMARK_BROKEN_PART, span_str(notes->fault));
+    notes->fault[0] = 0; // what could be had is given
+    return RC(OK);
 }
 
 void report_unpacked_free(struct report_unpacked *u)

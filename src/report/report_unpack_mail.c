@@ -87,11 +87,7 @@ struct rc report_unpack_mail(struct report_job *job, struct span message)
     }
     if (m.damaged || m.cut)
         report_remark(job->notes, REPORT_REMARK_MAIL_DAMAGED, SPAN(""));
-    if (job->out->count && !rc_ok(first)) {
-        report_remark(job->notes, REPORT_REMARK_BROKEN_PART, span_str(job->notes->fault));
-        job->notes->fault[0] = 0;
-    }
-    if (job->out->count)
-        return RC(OK);
-    return rc_ok(first) ? report_malformed(job->notes, "There is no report in the mail.") : first;
+    if (!rc_ok(first) || job->out->count)
+        return first;
+    return report_malformed(job->notes, "There is no report in the mail.");
 }

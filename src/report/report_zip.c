@@ -82,10 +82,12 @@ static struct rc entry_take(struct report_job *job, zip_t *z, const zip_stat_t *
             .bytes = buf_span(&bytes), .own = &bytes, .name = name, .wrap = "zip", .inside = 1});
 }
 
+// One bad file does not spoil the next; the first fault is the answer where none is good.
 struct rc report_unpack_zip(struct report_job *job, struct span bytes)
 {
     CLEANUP(archive_free) zip_t *z = archive_open(bytes);
     size_t before = job->out->count;
+    struct rc first = RC(OK);
     if (!z)
         return report_malformed(job->notes, "The zip archive is damaged or cut short.");
     zip_int64_t count = zip_get_num_entries(z, 0);
@@ -93,11 +95,13 @@ struct rc report_unpack_zip(struct report_job *job, struct span bytes)
         return report_too_large(job->notes, "The zip archive has more than %d files.", ENTRIES_MAX);
     for (zip_int64_t i = 0; i < count; i++) {
         zip_stat_t st;
-        if (zip_stat_index(z, (zip_uint64_t)i, 0, &st) != 0)
-            return report_malformed(job->notes, "The zip archive is damaged or cut short.");
-        TRY(entry_take(job, z, &st));
+        struct rc rc =
+            zip_stat_index(z, (zip_uint64_t)i, 0, &st) == 0
+                ? entry_take(job, z, &st)
+                : report_malformed(job->notes, "The zip archive is damaged or cut short.");
+        first = rc_ok(first) ? rc : first;
     }
-    return job->out->count > before
-               ? RC(OK)
-               : report_malformed(job->notes, "There is no report in the zip archive.");
+    if (!rc_ok(first) || job->out->count > before)
+        return first;
+    return report_malformed(job->notes, "There is no report in the zip archive.");
 }

@@ -119,10 +119,11 @@ void sasl_dovecot_put_hello(struct buf *b, uint32_t pid)
     buf_printf(b, "VERSION\t1\t1\nCPID\t%u\n", pid);
 }
 
+// Guessers are slowed here: a penalty of Dovecot's would be the time-out of others.
 // resp= is the last field, whatever follows (Dovecot's protocol says so).
 void sasl_dovecot_put_auth(struct buf *b, const struct sasl_dovecot_request *r)
 {
-    buf_printf(b, "AUTH\t%u\t%.*s\tservice=smtp%s\trip=", r->id, SPAN_FMT(r->mechanism),
+    buf_printf(b, "AUTH\t%u\t%.*s\tservice=smtp%s\tno-penalty\trip=", r->id, SPAN_FMT(r->mechanism),
                r->secured ? "\tsecured" : "");
     put_escaped(b, r->remote);
     if (r->response.at) {

@@ -89,7 +89,9 @@ void smtp_client_refuse_own(struct smtp_client *c)
     for (size_t i = 0; i < c->t->count; i++) {
         struct smtp_client_recipient *to = &c->t->recipients[i];
         to->wire = wire_form(c, to->address);
-        to->reply = r.code ? r : address_check(c, to->wire, true);
+        to->reply = address_check(c, to->wire, true);
+        if (!to->reply.code)
+            to->reply = r;
         to->own = to->reply.code != 0;
         to->outcome = to->own ? SMTP_REJECTED : SMTP_PENDING;
     }

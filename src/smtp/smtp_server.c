@@ -5,6 +5,7 @@
 
 enum {
     OUT_MAX = 16384,
+    OUT_KEEP = 512,        // what an idle session holds of it
     OUT_FLUSH = 4096,      // replies gathered before they are handed out
     REPLY_TEXT_MAX = 400,  // a reply line has 512 bytes (RFC 5321 §4.5.3.1.5)
     LINE_SKIP_MAX = 65536, // of a command line that is too long
@@ -299,7 +300,9 @@ static bool (*const run[STATE_COUNT])(struct smtp_server *s, struct span *in,
 struct smtp_server_step smtp_server_next(struct smtp_server *s, struct span *in)
 {
     struct smtp_server_step step = {0};
-    if (s->sent)
+    if (s->sent && s->out.cap > OUT_KEEP)
+        buf_free(&s->out);
+    else if (s->sent)
         buf_clear(&s->out);
     s->sent = false;
     while (!run[s->state](s, in, &step))

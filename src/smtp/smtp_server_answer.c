@@ -84,4 +84,5 @@ void smtp_server_answer(struct smtp_server *s, const struct smtp_reply *r)
     smtp_server_touch(s);
     struct smtp_reply said = take[s->question](s, *r);
     smtp_server_say(s, &said);
+    smtp_server_auth_forget(s);
 }

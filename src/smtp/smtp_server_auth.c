@@ -30,7 +30,9 @@ static bool response_keep(struct smtp_server *s, struct span text)
 {
     smtp_server_auth_forget(s);
     s->auth = BUF(SMTP_AUTH_LINE_MAX);
-    bool ok = code_get_base64(&s->auth, text) && rc_ok(buf_state(&s->auth));
+    // At once, so that growing leaves no copy behind.
+    bool ok = rc_ok(buf_reserve(&s->auth, text.len)) && code_get_base64(&s->auth, text) &&
+              rc_ok(buf_state(&s->auth));
     if (!ok)
         smtp_server_auth_forget(s);
     return ok;
@@ -128,10 +130,10 @@ bool smtp_server_challenge(struct smtp_server *s, struct span bytes)
         panic("a challenge to nobody (state %d)", (int)s->state);
     if (bytes.len > SMTP_CHALLENGE_MAX)
         return false;
-    smtp_server_auth_forget(s);
     buf_put(&s->out, SPAN("334 "));
     code_put_base64(&s->out, bytes);
     buf_put(&s->out, SPAN("\r\n"));
+    smtp_server_auth_forget(s); // not before: the bytes may be those of the step
     s->state = STATE_AUTH;
     smtp_server_touch(s);
     return true;
@@ -139,7 +141,6 @@ bool smtp_server_challenge(struct smtp_server *s, struct span bytes)
 
 struct smtp_reply smtp_server_answer_auth(struct smtp_server *s, struct smtp_reply r)
 {
-    smtp_server_auth_forget(s);
     s->authenticated = r.code == 235;
     return r;
 }

@@ -36,11 +36,12 @@ void smtp_server_swallow(struct smtp_server *s, struct span piece)
 
 static bool data_piece(struct smtp_server *s, struct span piece, struct smtp_server_step *step)
 {
-    bool too_big = piece.len > s->conf->max_size - s->received;
-    bool has_nul = span_index(piece, '\0') < piece.len; // RFC 5321 §4.5.2, RFC 6152 §3
-    if (too_big || has_nul) {
-        swallow(s, too_big ? SMTP_REPLY(552, "5.3.4", "Message too big")
-                           : SMTP_REPLY(554, "5.6.0", "NUL in the message"));
+    uint64_t left = s->conf->max_size - s->received;
+    size_t nul = span_index(piece, '\0'); // RFC 5321 §4.5.2, RFC 6152 §3
+    bool has_nul = nul < piece.len && nul <= left;
+    if (piece.len > left || has_nul) { // what comes first, however the pieces lie
+        swallow(s, !has_nul ? SMTP_REPLY(552, "5.3.4", "Message too big")
+                            : SMTP_REPLY(554, "5.6.0", "NUL in the message"));
         smtp_server_swallow(s, piece);
         return false;
     }

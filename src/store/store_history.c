@@ -69,6 +69,7 @@ static const struct store_schema schema = {
     .application = 0x474c4248, // "GLBH"
     .version = 2,
     .synchronous = "NORMAL",
+    .cache_kib = 8192,
     .tables = tables,
     .upgrades = upgrades,
     .texts = texts,

@@ -22,6 +22,7 @@ static const struct store_schema schema = {
     .application = 0x474c4250, // "GLBP"
     .version = 1,
     .synchronous = "FULL",
+    .cache_kib = 1024,
     .tables = tables,
     .texts = texts,
     .count = STATEMENTS,

@@ -58,7 +58,9 @@ struct store_envelope {
     struct wall received;
     struct span sender; // empty: null path
     struct span client; // "192.0.2.1", for people
-    bool eight_bit, requiretls, tls_required_no, smtputf8;
+    bool eight_bit, requiretls, tls_required_no;
+    bool smtputf8; // UTF-8 in its header fields, as its client said there would be; that of
+                   // addresses shows in them, and concerns those alone
     bool authenticated_tls; // came in over TLS
     struct span envid;      // DSN
     uint8_t ret;            // DSN: 0 default, 1 full, 2 headers

@@ -107,6 +107,7 @@ const struct store_schema store_queue_schema = {
     .version = 3,
     .upgrades = upgrades,
     .synchronous = "FULL",
+    .cache_kib = 8192,
     .tables = tables,
     .texts = texts,
     .count = SQL_STATEMENTS,

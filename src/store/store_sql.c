@@ -115,9 +115,9 @@ static struct rc settle(struct store_sql *q)
     char text[512];
     snprintf(text, sizeof text,
              "PRAGMA journal_mode=WAL; PRAGMA synchronous=%s; PRAGMA wal_autocheckpoint=4000;"
-             "PRAGMA cache_size=-65536; PRAGMA temp_store=MEMORY; PRAGMA secure_delete=FAST;"
+             "PRAGMA cache_size=-%u; PRAGMA temp_store=MEMORY; PRAGMA secure_delete=FAST;"
              "PRAGMA journal_size_limit=67108864;",
-             q->schema->synchronous);
+             q->schema->synchronous, q->schema->cache_kib);
     TRY(store_sql_text(q, text));
     return RC(OK);
 }

@@ -12,6 +12,7 @@ struct store_schema {
     const char *name;         // "queue.db", for sentences
     int application, version; // PRAGMA application_id, user_version
     const char *synchronous;  // "FULL", "NORMAL"
+    unsigned cache_kib;       // of pages in memory; the kernel has the rest
     const char *tables;       // DDL of version `version`
     // What makes version n + 2 of n + 1, for n from 0; `version` - 1 of them.
     const char *const *upgrades;

@@ -1,12 +1,34 @@
 // Files and mails of others: unpacking stays in its bounds, and says why where it gives nothing.
-#include "report_unpack.h"
+#include "report_take.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const struct report_limits limits = {
+    .document_max = 1 << 20, .total_max = 2 << 20, .ratio_max = 200};
+
+// What the child writes its parent reads to the end, and it survives anything else.
+static void halves(struct span in, size_t count)
+{
+    CLEANUP(buf_free) struct buf taken = BUF(64 << 20);
+    CLEANUP(arena_free) struct arena a = ARENA(64 << 20);
+    struct report_taking t;
+    struct report_taken d;
+    report_take(&taken, in, &limits);
+    struct rd r = RD(buf_span(&taken)), foreign = RD(in);
+    if (!report_taking_open(&r, &t, &a) || t.count != count || (!count && !t.fault[0]))
+        panic("the head does not read");
+    for (size_t i = 0; i < count; i++)
+        if (!report_taking_next(&r, &d, &a) || (!d.good && !d.notes.fault[0]))
+            panic("a document does not read");
+    if (!rd_end(&r))
+        panic("something is left");
+    if (report_taking_open(&foreign, &t, &a))
+        for (size_t i = 0; i < t.count && report_taking_next(&foreign, &d, &a); i++)
+            ;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct report_limits limits = {
-        .document_max = 1 << 20, .total_max = 2 << 20, .ratio_max = 200};
     CLEANUP(arena_free) struct arena a = ARENA(16 << 20);
     CLEANUP(report_unpacked_free) struct report_unpacked u;
     struct report_notes notes = {0};
@@ -23,5 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (total > limits.total_max + 16 * size)
         panic("over the limit of all");
+    halves((struct span){(const char *)data, size}, u.count);
     return 0;
 }

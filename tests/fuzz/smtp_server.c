@@ -143,6 +143,7 @@ static bool step_take(struct drive *d, struct span *in)
         d->tls_asked |= d->said.len > 0; // by a command, which chunks may belie
         if (d->tls_deny)
             return false;
+        smtp_server_tick(d->s, (struct mono){0});
         smtp_server_secured(d->s);
         d->mail = false;
         return true;

@@ -13,6 +13,7 @@ static const char *const meant[] = {
     "control store",     "control queue",
     "control resolver",  "control fetcher",
     "receiver resolver", "receiver authenticator",
+    "receiver fetcher",
 };
 enum { MEANT = sizeof meant / sizeof *meant };
 

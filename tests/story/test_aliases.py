@@ -148,5 +148,6 @@ def test_mailboxes_unchecked(start):
 def test_what_is_wrong_is_told_before_the_start(here, program, tmp_path, text, said):
     (tmp_path / "aliases").write_text(text)
     out = here.run([program, "config", "-o", f"alias.files={tmp_path}/aliases", "-o", "local.domains=home.example",
+                    "-o", "local.lmtp=unix:/nowhere",
                     "-o", f"store.path={tmp_path}/store"])
     assert out.returncode == 2 and said in out.stderr and "aliases:" in out.stderr

@@ -11,7 +11,7 @@ import pytest
 import alone
 import lab as lab_
 from alone import letter
-from parts import dovecot, packages, smtp_server
+from parts import dovecot_lmtp as dovecot, packages, smtp_server
 
 BOB, CAROL, FULL, NOBODY = "bob@home.example", "carol@home.example", "full@home.example", "nobody@home.example"
 

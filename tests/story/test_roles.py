@@ -106,6 +106,18 @@ def test_all_roles_are_killed_but_the_master(start):
     assert server.process.poll() is None
 
 
+def test_more_than_the_window_holds_goes_out_at_once(start):
+    """What did not fit is asked for when there is room, not at the next look ahead."""
+    sink = alone.Sink(dribble=0.003)
+    server, _, _ = start(sink=sink, load=False, **{"queue.window": 100})
+    load = alone.Load(server, threads=8, limit=500, sizes=(300,))
+    assert load.sent(500, 60)
+    load.stop()
+    print(f"{len(sink.count())} of 500 had come by then")
+    assert lab_.until(lambda: len(sink.count()) == 500, 60), f"{len(sink.count())} came, the rest waits"
+    assert not alone.check(load, sink) and alone.emptied(server)
+
+
 def test_a_message_that_senders_die_of_backs_off(start):
     """Once is chance and is tried again at once; twice is an attempt, with its reason."""
     sink = alone.Sink(stall="greeting")

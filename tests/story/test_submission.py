@@ -16,6 +16,7 @@ import pytest
 
 import alone
 import lab as lab_
+from parts import dovecot, packages
 
 PASSWORD = "correct hörse"
 HOST = lab_.world.SENDER_HOST
@@ -68,8 +69,16 @@ class Submission:
 
     def login(self, name, password=PASSWORD, implicit=False):
         client = self.connect(implicit)
-        client.login(name, password)
+        client.ehlo_or_helo_if_needed()
+        plain(client, name, password)
         return client
+
+
+def plain(client, name, password=PASSWORD):
+    """AUTH PLAIN; smtplib's own login takes no password but ASCII."""
+    code, text = client.docmd("AUTH PLAIN " + base64.b64encode(f"\0{name}\0{password}".encode()).decode())
+    if code != 235:
+        raise smtplib.SMTPAuthenticationError(code, text)
 
 
 class _Named:
@@ -263,8 +272,8 @@ def test_failures_are_slow_and_limited(submission):
             codes.append(c.docmd("AUTH PLAIN " + base64.b64encode(b"\0guessed@a.example\0x").decode())[0])
     assert codes == [535] * 6 + [454] and time.monotonic() - begun > 6
     with submission.connect() as c:
-        with pytest.raises(smtplib.SMTPResponseException, match="too many"):
-            c.login("guessed@a.example", "right")
+        with pytest.raises(smtplib.SMTPAuthenticationError, match="too many"):
+            plain(c, "guessed@a.example", "right")
     submission.login("alice@a.example").quit()  # nobody else is kept out
 
 
@@ -273,11 +282,11 @@ def test_users_change_while_the_server_runs(submission):
     submission.login("new@a.example", "one").quit()
     submission.add("new@a.example", "two")
     with submission.connect() as c, pytest.raises(smtplib.SMTPAuthenticationError):
-        c.login("new@a.example", "one")
+        plain(c, "new@a.example", "one")
     submission.login("new@a.example", "two").quit()
     assert submission.user("remove", "new@a.example").returncode == 0
     with submission.connect() as c, pytest.raises(smtplib.SMTPAuthenticationError):
-        c.login("new@a.example", "two")
+        plain(c, "new@a.example", "two")
 
 
 def test_a_broken_file_leaves_the_users_that_were_known(submission):
@@ -376,15 +385,26 @@ def need(program):
     return shutil.which(program) or pytest.skip(f"{program} is not here")
 
 
+def unpacked(name):
+    try:
+        return packages.find(name)
+    except packages.Missing as e:
+        pytest.skip(str(e))
+
+
 @pytest.mark.parametrize("how", ["PLAIN", "LOGIN", "implicit"])
 def test_swaks(submission, sink, how):
     name = "swaks " + how
     port = ["-tlsc", "-p", str(submission.ports[1])] if how == "implicit" else ["-tls", "-p", str(submission.ports[0])]
+    try:
+        env = {**os.environ, **packages.perl_modules("libnet-ssleay-perl")}
+    except packages.Missing as e:
+        pytest.skip(str(e))
     done = subprocess.run([need("swaks"), "-s", "127.0.0.1", *port, "--auth", "PLAIN" if how == "implicit" else how,
                            "--auth-user", "bob@a.example", "--auth-password", "bob's", "-f", "bob@a.example",
                            "-t", "carol@elsewhere.example", "--h-From", "bob@a.example", "--h-Subject", name],
-                          capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stdout[-2000:]
+                          capture_output=True, text=True, timeout=30, env=env)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     arrived(sink, name)
 
 
@@ -402,20 +422,18 @@ def test_curl(submission, sink, how, tmp_path):
     arrived(sink, "curl " + how)
 
 
+# With scram-sha-256 it binds the channel where it can (-PLUS).
 @pytest.mark.parametrize("mechanism,tls", [("plain", "on"), ("login", "on"), ("scram-sha-256", "on"),
-                                           ("scram-sha-256-plus", "on"), ("scram-sha-256", "implicit")])
+                                           ("scram-sha-256", "implicit")])
 def test_msmtp(submission, sink, mechanism, tls):
-    program = need("msmtp")
-    known = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.lower()
-    if mechanism not in known.split("authentication library")[1].split("\n\n")[0] and mechanism not in known:
-        pytest.skip(f"msmtp has no {mechanism}")
+    program = unpacked("msmtp")
     name = f"msmtp {mechanism} {tls}"
     port = submission.ports[tls == "implicit"]
-    done = subprocess.run([program, "-C", "/dev/null", "--host=127.0.0.1", f"--port={port}", "--tls=on",
+    done = subprocess.run([program.path, "-C", "/dev/null", "--host=127.0.0.1", f"--port={port}", "--tls=on",
                            f"--tls-starttls={'off' if tls == 'implicit' else 'on'}", "--tls-certcheck=off",
                            f"--auth={mechanism}", "--user=bob@a.example", "--passwordeval=printf \"bob's\"",
                            "--from=bob@a.example", "carol@elsewhere.example"],
-                          input=letter(name, "bob@a.example"), capture_output=True, timeout=30)
+                          input=letter(name, "bob@a.example"), capture_output=True, timeout=30, env=program.env())
     assert done.returncode == 0, done.stderr
     arrived(sink, name)
 
@@ -447,3 +465,120 @@ def test_as_thunderbird_does(submission, sink):
         assert c.getreply()[0] == 250
         assert c.docmd("QUIT")[0] == 221
     arrived(sink, "thunderbird")
+
+
+# ---- Dovecot ----------------------------------------------------------------
+@pytest.fixture(scope="module")
+def with_dovecot(here, program, sink, tmp_path_factory):
+    if os.geteuid() != 0:
+        pytest.skip("Dovecot, unpacked, runs as root only")
+    try:
+        packages.find("dovecot")
+    except packages.Missing as e:
+        pytest.skip(str(e))
+    d = dovecot.Dovecot(tmp_path_factory.mktemp("dovecot"), {"dora@a.example": "dora's", "alice@a.example": "other"})
+    s = Submission(here, program, sink, "dovecot", **{"users.dovecot": d.auth, "users.dovecot_userdb": d.userdb,
+                                                      "users.timeout": "2s"})
+    s.add("alice@a.example")
+    done = s.user("add", "dora@a.example", "--no-password", "--senders", "d@a.example")
+    assert done.returncode == 0, done.stderr
+    s.dovecot = d
+    with d, s.server:
+        assert lab_.until(lambda: len(alone.log_lines(s.server, "dovecot-up")) == 2, 20), s.server.log_end()
+        yield s
+    print(s.server.log_end())
+
+
+def test_dovecot_knows_the_others(with_dovecot, sink):
+    with with_dovecot.connect() as c:
+        # no -PLUS: Dovecot cannot see our channel
+        assert c.esmtp_features["auth"].split() == ["SCRAM-SHA-256", "PLAIN", "LOGIN"]
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            plain(c, "dora@a.example", "wrong")
+        plain(c, "dora@a.example", "dora's")
+        c.sendmail("d@a.example", ["carol@elsewhere.example"], letter("dora", "dora@a.example"))
+        assert c.mail("alice@a.example")[0] == 553
+    arrived(sink, "dora")
+    with_dovecot.login("alice@a.example").quit()  # the file comes first
+    with with_dovecot.connect() as c, pytest.raises(smtplib.SMTPAuthenticationError):
+        plain(c, "alice@a.example", "other")
+
+
+def test_dovecot_by_scram(with_dovecot):
+    for name, password, code in (("dora@a.example", "dora's", 235), ("dora@a.example", "x", 535),
+                                 ("nobody@a.example", "x", 535), ("alice@a.example", PASSWORD, 235)):
+        with with_dovecot.connect() as c:
+            assert Scram(name, password).run(c) == code, name
+    with with_dovecot.connect() as c:  # given up half-way
+        assert c.docmd("AUTH SCRAM-SHA-256 " + base64.b64encode(b"n,,n=dora@a.example,r=x").decode())[0] == 334
+        assert c.docmd("*")[0] == 501
+        plain(c, "dora@a.example", "dora's")
+
+
+def test_a_dovecot_that_is_down_is_no_refusal(with_dovecot):
+    with with_dovecot.connect() as c:
+        with_dovecot.dovecot.stop()
+        with pytest.raises(smtplib.SMTPAuthenticationError) as e:
+            plain(c, "dora@a.example", "dora's")
+        assert e.value.smtp_code == 454
+    down = alone.log_lines(with_dovecot.server, "dovecot-down")
+    assert any(with_dovecot.dovecot.auth in line for line in down), down
+    with_dovecot.login("alice@a.example").quit()
+    with_dovecot.dovecot.start()
+    assert lab_.until(lambda: len(alone.log_lines(with_dovecot.server, "dovecot-up")) >= 4, 20)
+    with_dovecot.login("dora@a.example", "dora's").quit()
+
+
+def test_one_slow_login_holds_up_nobody(with_dovecot, here, program, sink, tmp_path):
+    """A socket that says nothing: 454 after users.timeout, others meanwhile."""
+    path = str(tmp_path / "silent")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(path)
+        silent.listen(5)
+        s = Submission(here, program, sink, "silent", **{"users.dovecot": path, "users.timeout": "2s"})
+        s.add("alice@a.example")
+        with s.server, s.connect() as slow:
+            slow.putcmd("AUTH PLAIN " + base64.b64encode(b"\0dora@a.example\0x").decode())
+            begun = time.monotonic()
+            s.login("alice@a.example").quit()
+            assert time.monotonic() - begun < 1.5
+            assert slow.getreply()[0] == 454
+        assert any(path in line for line in alone.log_lines(s.server, "dovecot-silent"))
+
+
+# ---- REQUIRETLS (RFC 8689), asked while the user writes ---------------------
+NEVER = (550, b"5.7.10")
+FORESEEN = {"dane.example": (250, b""), "sts-enforce.example": (250, b""), "dane-mismatch.example": (250, b""),
+            "plain.example": NEVER, "sts-testing.example": NEVER, "nullmx.example": (550, b"5.1.10"),
+            "bogus.example": (250, b""), "silent.example": (250, b"")}  # not known now: the delivery finds out
+
+
+def test_requiretls_that_cannot_be(lab, program):
+    """RCPT is refused where the plan says never; where it says not now, accepted."""
+    ports = [alone.free_port()]
+    conf = {"submission.listen": [f"{lab_.Geleit.ADDRESS}:{ports[0]}"],
+            "tls.certificate": f"{lab.state}/certs/{HOST}.pem", "tls.key": f"{lab.state}/certs/{HOST}.key"}
+    server = lab_.Geleit(lab, program, "foresee", options=conf)
+    os.makedirs(server.store, exist_ok=True)
+    os.makedirs(server.folder, exist_ok=True)
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write(lab_.geleit.text(server.options))
+    done = subprocess.run([program, "user", "add", "-c", server.conf, "alice@a.example"], input="x\n", text=True,
+                          capture_output=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    with server, lab.smtp(lab_.Geleit.ADDRESS, ports[0]) as c:
+        context = ssl.create_default_context(cafile=f"{lab.state}/ca.pem")
+        context.check_hostname = False
+        c.ehlo()
+        c.starttls(context=context)
+        c.ehlo()
+        plain(c, "alice@a.example", "x")
+        assert "requiretls" in c.esmtp_features
+        for domain, codes in FORESEEN.items():
+            assert c.mail("alice@a.example", ["REQUIRETLS"])[0] == 250
+            code, text = c.rcpt(f"bob@{domain}")
+            assert (code, text.split()[0] if code != 250 else b"") == codes, (domain, code, text)
+            assert c.rset()[0] == 250
+            assert c.mail("alice@a.example")[0] == 250  # without it anything goes
+            assert c.rcpt(f"bob@{domain}")[0] == 250
+            assert c.rset()[0] == 250

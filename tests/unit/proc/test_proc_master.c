@@ -40,7 +40,7 @@ static bool told(const struct proc *p, const char *what)
 static void role_start(struct proc *p)
 {
     LOG(LOG_INFO, "began", LOG_I("pid", getpid()), LOG_I("descriptors", open_descriptors),
-        LOG_I("listeners", p->listener_count), LOG_I("chain", p->chain.len),
+        LOG_I("listeners", p->listener_count), LOG_I("chain", p->tls.len),
         LOG_S("name", conf_span(p->conf, CONF_hostname)));
     if (told(p, "fails"))
         proc_fail(p);
@@ -478,7 +478,7 @@ static const struct refusal refusals[] = {
      "no.key cannot be opened: No such file or directory"},
     {"a certificate that is none",
      "tls: { certificate = \"geleit.conf\"; key = \"geleit.conf\"; };",
-     "geleit.conf and its tls.key cannot be used: "},
+     "geleit.conf cannot be used: The certificate file holds no PEM certificate."},
     {"a folder as key", "tls: { certificate = \".\"; key = \".\"; };", "is a folder, where a file"},
     {"a user that is not there", "user = \"no-such-user\"; smtp.listen = [];",
      "there is no user \"no-such-user\"; make it, or name another"},

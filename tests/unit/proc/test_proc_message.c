@@ -173,6 +173,7 @@ static void outcome_comes_back(void **state)
     CLEANUP(buf_free) struct buf b = BUF(10000);
     struct store_outcome o = {.recipient = 9,
                               .result = STORE_FAILED,
+                              .hop = STORE_HOP_MAILBOX,
                               .due = {4},
                               .status = SPAN("5.1.1"),
                               .reason = SPAN("no"),
@@ -183,6 +184,11 @@ static void outcome_comes_back(void **state)
     struct rd r = RD(buf_span(&b));
     assert_true(proc_outcome_unpack(&r, &got) && rd_end(&r));
     assert_true(got.recipient == 9 && got.result == STORE_FAILED && got.due.us == 4);
+    assert_int_equal(got.hop, STORE_HOP_MAILBOX);
+    b.at[9] = STORE_HOPS;
+    r = RD(buf_span(&b));
+    assert_false(proc_outcome_unpack(&r, &got));
+    b.at[9] = STORE_HOP_DSN;
     assert_true(span_eq(got.status, o.status) && span_eq(got.reason, o.reason));
     assert_true(span_eq(got.remote, o.remote) && span_eq(got.diagnostic, o.diagnostic));
     b.at[8] = STORE_RESULTS;

@@ -63,7 +63,7 @@ static void tell_conf(struct proc *p)
 {
     char text[300];
     struct span name = conf_span(p->conf, CONF_hostname);
-    snprintf(text, sizeof text, "%.*s %zu %zu", SPAN_FMT(name), p->chain.len, p->listener_count);
+    snprintf(text, sizeof text, "%.*s %zu %zu", SPAN_FMT(name), p->tls.len, p->listener_count);
     say(p, text);
 }
 
@@ -448,8 +448,9 @@ static void a_reload_takes_force_at_start(void **state)
     CLEANUP(buf_free) struct buf keys = BUF(100);
     started(f);
     give_conf(f, "two.example");
-    wr_span(&keys, SPAN("chain"));
-    wr_span(&keys, SPAN("key"));
+    wr_u16(&keys, 0);
+    wr_span(&keys, SPAN("t"));
+    wr_span(&keys, SPAN(""));
     io_channel_send(f->master.channel, MSG_KEYS, 0, buf_span(&keys), -1);
     io_channel_send(f->master.channel, MSG_LISTEN_RESET, 0, SPAN(""), -1);
     io_channel_send(f->master.channel, MSG_LISTEN, 0, SPAN("\0\0\0\0\1x"), 0);
@@ -459,7 +460,7 @@ static void a_reload_takes_force_at_start(void **state)
     command(f, "tell conf");
     expect(f, &f->store, "one.example 0 0");
     tell(&f->master, MSG_START, 0, "");
-    expect(f, &f->store, "two.example 5 1");
+    expect(f, &f->store, "two.example 11 1");
 }
 
 static void a_drained_role_ends_when_the_master_lets_it(void **state)

@@ -43,6 +43,13 @@ static void an_empty_queue(void **state)
     (void)state;
     struct queue *q = queue_of(1, 1, 1);
     none(q, 0);
+    assert_int_equal(queue_room(q), 1);
+    add(q, 1, "a", 5);
+    assert_int_equal(queue_room(q), 0);
+    next_is(q, 5, 1, NULL);
+    assert_int_equal(queue_room(q), 1);
+    queue_free(q);
+    q = queue_of(1, 1, 1);
     assert_int_equal(queue_wake(q).us, INT64_MAX);
     queue_done(q, 0, true, (struct wall){0});
     queue_done(q, 12345, true, (struct wall){0});

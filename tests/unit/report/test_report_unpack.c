@@ -154,6 +154,10 @@ static void test_zip(void **state)
     buf_free(&one);
     expect(zipped(files, 5), "dmarc zip 1; tlsrpt zip 1", "ZIP_OTHER_FILES:1");
     expect(zipped(files, 3), "fault: There is no report in the zip archive.", "ZIP_OTHER_FILES:1");
+    const struct file spoilt[] = {
+        {"r.xml", SPAN(A_REPORT)}, {"b.gz", SPAN("\x1f\x8b")}, {"s.xml", SPAN(A_REPORT)}};
+    expect(zipped(spoilt, 3), "dmarc zip 1; dmarc zip 1", "BROKEN_PART:1 PACKED_TWICE:1");
+    expect(zipped(spoilt + 1, 1), "fault: The gzip stream is cut short.", "PACKED_TWICE:1");
     static struct file many[65];
     static char names[65][8];
     for (unsigned i = 0; i < 65; i++) {

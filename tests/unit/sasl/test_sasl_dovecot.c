@@ -76,11 +76,11 @@ static void written(void **state)
                                   .id = 2, .mechanism = SPAN("X"), .remote = SPAN("a\tb")});
     sasl_dovecot_put_more(&b, 2, SPAN(""));
     sasl_dovecot_put_cancel(&b, 2);
-    assert_string_equal(buf_str(&b),
-                        "VERSION\t1\t1\nCPID\t42\n"
-                        "AUTH\t1\tPLAIN\tservice=smtp\tsecured\trip=192.0.2.1\tresp="
-                        "AHQAeA==\n"
-                        "AUTH\t2\tX\tservice=smtp\trip=a\001tb\nCONT\t2\t\nCANCEL\t2\n");
+    assert_string_equal(
+        buf_str(&b), "VERSION\t1\t1\nCPID\t42\n"
+                     "AUTH\t1\tPLAIN\tservice=smtp\tsecured\tno-penalty\trip=192.0.2.1\tresp="
+                     "AHQAeA==\n"
+                     "AUTH\t2\tX\tservice=smtp\tno-penalty\trip=a\001tb\nCONT\t2\t\nCANCEL\t2\n");
     buf_clear(&b);
     sasl_dovecot_put_user_hello(&b);
     sasl_dovecot_put_user(&b, 3, SPAN("x\ny"));

@@ -1,6 +1,7 @@
 // Which hosts a domain has: RFC 5321 §5.1, RFC 7505, TRAPS DANE 1, 7, 16.
 #include "trust_zone.h"
 
+#include <string.h>
 #include <time.h>
 
 #define ONE(name, address) name " A i " address "\n"
@@ -54,6 +55,57 @@ static void route_literal(struct trust_request *r)
 {
     r->route = (struct trust_route){.given = true, .literal = true, .port = 2525};
     assert_true(dns_address_parse(&r->route.address, SPAN("2001:db8::25")));
+}
+
+static void lmtp_socket(struct trust_request *r)
+{
+    r->route = (struct trust_route){
+        .given = true, .literal = true, .lmtp = true, .path = SPAN("/run/dovecot/lmtp")};
+}
+
+static void lmtp_socket_whatever(struct trust_request *r)
+{
+    lmtp_socket(r);
+    r->local = TRUST_LOCAL_DANE_ONLY;
+}
+
+static void lmtp_here(struct trust_request *r)
+{
+    r->route = (struct trust_route){.given = true, .literal = true, .lmtp = true, .port = 24};
+    assert_true(dns_address_parse(&r->route.address, SPAN("127.0.0.1")));
+}
+
+static void lmtp_there(struct trust_request *r)
+{
+    lmtp_here(r);
+    assert_true(dns_address_parse(&r->route.address, SPAN("192.0.2.24")));
+}
+
+static void lmtp_host(struct trust_request *r)
+{
+    r->route = (struct trust_route){
+        .given = true, .lmtp = true, .host = name_of("relay.example.net"), .port = 24};
+}
+
+static void is_socket(const struct trust_plan *p)
+{
+    static const char want[] = "unix:/run/dovecot/lmtp: Local delivery by LMTP to a socket of this "
+                               "machine (RFC 2033).";
+    assert_true(span_eq(p->reason, span_str(want)));
+    assert_true(p->hosts[0].lmtp && p->hosts[0].local && p->hosts[0].address_count == 1);
+    assert_false(p->mx_asked || p->hosts[0].addresses_asked || p->hosts[0].tlsa_asked);
+    assert_false(p->requiretls);
+    CLEANUP(buf_free) struct buf b = BUF(1 << 16);
+    trust_plan_put_json(&b, p);
+    assert_non_null(strstr(buf_str(&b), "\"addresses\":[],"));
+    assert_non_null(strstr(buf_str(&b), "\"lmtp\":true"));
+}
+
+static void is_lmtp(const struct trust_plan *p)
+{
+    assert_true(p->hosts[0].lmtp && !p->hosts[0].local);
+    assert_int_equal(p->hosts[0].port, 24);
+    assert_false(p->mx_asked || p->hosts[0].tlsa_asked);
 }
 
 static void drops_the_equal(const struct trust_plan *p)
@@ -242,6 +294,28 @@ static const struct scene scenes[] = {
      "absent", .change = route_literal, .look = is_literal},
     {"route: a literal with REQUIRETLS is known by the domain", "", "deliver 2001:db8::25=pkix",
      .change = route_literal, .look = is_literal, .requiretls = true},
+
+    {"lmtp: a socket asks nothing", "example.org MX b\n",
+     "deliver unix:/run/dovecot/lmtp=local-clear", "absent", .change = lmtp_socket,
+     .look = is_socket},
+    {"lmtp: no policy of the operator's for TLS holds for a socket", "",
+     "deliver unix:/run/dovecot/lmtp=local-clear", .change = lmtp_socket_whatever},
+    {"lmtp: nor does REQUIRETLS, nothing leaves the machine", "",
+     "deliver unix:/run/dovecot/lmtp=local-clear", .change = lmtp_socket, .look = is_socket,
+     .requiretls = true},
+    {"lmtp: a port of this machine", "example.org MX b\n", "deliver 127.0.0.1=local-clear",
+     "absent", .change = lmtp_here, .look = is_lmtp, .requiretls = true},
+    {"lmtp: another machine", "", "deliver 192.0.2.24=local-opportunistic", .change = lmtp_there,
+     .look = is_lmtp},
+    {"lmtp: another machine and REQUIRETLS", "", "deliver 192.0.2.24=local-verify",
+     .change = lmtp_there, .look = is_lmtp, .requiretls = true},
+    {"lmtp: a host's addresses are all that is asked for",
+     "example.org MX b\nrelay.example.net A s 192.0.2.7\n_24._tcp.relay.example.net TLSA b\n"
+     "_mta-sts.example.org TXT b\n",
+     "deliver relay.example.net=local-opportunistic", "absent", .change = lmtp_host,
+     .look = is_lmtp},
+    {"lmtp: a host that cannot be found defers", "relay.example.net A x\n",
+     "defer 4.4.3 relay.example.net=unusable", .change = lmtp_host},
 };
 
 // Equal preferences: every order comes up, and the same seed gives the same.

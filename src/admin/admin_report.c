@@ -1,0 +1,105 @@
+// geleit report show FILE...: reports that lie in files, in whatever they are packed.
+#include "admin_report.h"
+#include "admin_dns.h"
+
+#include <string.h>
+
+enum { FILE_MOST = REPORT_INPUT_MAX, TAKEN_MOST = 256 << 20 };
+
+struct showing {
+    struct admin_page page;
+    struct json json;
+    bool as_json;
+};
+
+static void put(struct showing *s, const char *path, const struct report_taken *d)
+{
+    if (s->as_json) {
+        json_open(&s->json, NULL, '{');
+        json_str(&s->json, "file", span_str(path));
+        admin_report_json(&s->json, d);
+        json_close(&s->json, '}');
+        return;
+    }
+    admin_put(&s->page, INK_BOLD, span_str(path));
+    admin_report_show(&s->page, d);
+}
+
+static void put_fault(struct showing *s, const char *path, const char *fault)
+{
+    admin_complain("%s: %s", path, fault);
+    if (!s->as_json)
+        return;
+    json_open(&s->json, NULL, '{');
+    json_str(&s->json, "file", span_str(path));
+    json_str(&s->json, "error", span_str(fault));
+    json_close(&s->json, '}');
+}
+
+// One document after the other, so that only one is in memory.
+static int documents(struct showing *s, const char *path, struct span taken)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(REPORT_DMARC_ARENA);
+    struct rd r = RD(taken);
+    struct report_taking t;
+    int status = ADMIN_DONE;
+    if (!report_taking_open(&r, &t, &a)) {
+        put_fault(s, path, "its reader died on it");
+        return ADMIN_NEGATIVE;
+    }
+    if (!t.count) {
+        put_fault(s, path, t.fault);
+        return ADMIN_NEGATIVE;
+    }
+    for (size_t i = 0; i < t.count; i++) {
+        CLEANUP(arena_free) struct arena each = ARENA(REPORT_DMARC_ARENA);
+        struct report_taken d;
+        if (!report_taking_next(&r, &d, &each)) {
+            put_fault(s, path, "its reader died on it");
+            return ADMIN_NEGATIVE;
+        }
+        if (d.good)
+            put(s, path, &d);
+        else
+            put_fault(s, path, d.notes.fault);
+        status = d.good ? status : ADMIN_NEGATIVE;
+    }
+    return status;
+}
+
+static int file(struct showing *s, const char *path)
+{
+    CLEANUP(buf_free) struct buf bytes = BUF(FILE_MOST), taken = BUF(TAKEN_MOST);
+    int status = admin_file(path, &bytes);
+    if (status == ADMIN_DONE)
+        status = admin_report_child(buf_span(&bytes), path, &taken);
+    return status == ADMIN_DONE ? documents(s, path, buf_span(&taken)) : status;
+}
+
+static int show(const struct admin_call *call)
+{
+    struct showing s = {.page = ADMIN_PAGE(admin_colour()), .as_json = call->json};
+    int status = ADMIN_DONE;
+    s.json = JSON(&s.page.out);
+    if (s.as_json)
+        json_open(&s.json, NULL, '[');
+    for (unsigned i = 1; i < call->word_count; i++) {
+        int one = file(&s, call->words[i]);
+        status = one > status ? one : status;
+    }
+    if (s.as_json)
+        json_close(&s.json, ']');
+    int printed = admin_print(&s.page.out);
+    buf_free(&s.page.out);
+    return printed == ADMIN_DONE ? status : printed;
+}
+
+int admin_report(const struct admin_call *call)
+{
+    if (strcmp(call->words[0], "show") != 0)
+        return admin_complain("report: '%s' is not known; try 'geleit report show FILE'",
+                              call->words[0]);
+    if (call->word_count < 2)
+        return admin_complain("report show: name at least one file ('-': standard input)");
+    return show(call);
+}
