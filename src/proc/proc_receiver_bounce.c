@@ -203,23 +203,30 @@ static void sign_notice(struct buf *head, struct receiver *r, struct span notice
     receiver_sign_free(s);
 }
 
+// .at == NULL: it was a valid path when it was accepted; only a literal has no domain.
+static struct span domain_of(struct span path, struct arena *a)
+{
+    struct mail_address sender;
+    if (!mail_address_parse(&sender, path, true, a) || sender.kind != MAIL_DOMAIN)
+        return (struct span){NULL, 0};
+    return arena_dup(a, dns_name_span(&sender.domain));
+}
+
 // To whoever sent the message; one whose content was left out still goes to its recipients.
 static struct store_recipient *addressed(const struct store_envelope *e, size_t *count,
                                          struct arena *a)
 {
     bool same = kind_of(e) == STORE_NOTICE_REDACTED;
-    struct mail_address sender;
     struct span back = store_return_path(e);
+    struct span domain = same ? SPAN("") : domain_of(back, a);
     *count = same ? e->count : 1;
     struct store_recipient *to = arena_alloc(a, *count * sizeof *to);
-    if (!to ||
-        (!same && (!mail_address_parse(&sender, back, true, a) || sender.kind != MAIL_DOMAIN)))
+    if (!to || !domain.at)
         return NULL;
     for (size_t i = 0; i < *count; i++)
         to[i] = same ? (struct store_recipient){.address = e->recipients[i].address,
                                                 .domain = e->recipients[i].domain}
-                     : (struct store_recipient){.address = back,
-                                                .domain = dns_name_span(&sender.domain)};
+                     : (struct store_recipient){.address = back, .domain = domain};
     return to;
 }
 
@@ -242,7 +249,6 @@ static void commit_notice(struct bounce *b, const struct store_envelope *e, cons
                                         e->requiretls && kind_of(e) != STORE_NOTICE_REDACTED};
     notice.recipients = addressed(e, &notice.count, &a);
     if (!notice.recipients) {
-        // It was a valid path when it was accepted; only a literal is left.
         LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", store_return_path(e)));
         ended(b, true);
         return;
