@@ -39,8 +39,8 @@ static void show_row(struct admin_page *p, const json_t *m)
 {
     const json_t *to = admin_at(m, "recipients");
     const char *first = json_string_value(json_array_get(to, 0));
-    int64_t held = admin_int(m, "held"), failed = admin_int(m, "failed");
-    int64_t all = held + failed + admin_int(m, "pending");
+    int64_t held = admin_int(m, "held"), owed = admin_int(m, "owed");
+    int64_t all = held + owed + admin_int(m, "pending") - admin_int(m, "delay_notices");
     admin_putf(p, INK_BOLD, "%-10s ", admin_str(m, "id"));
     put_age(p, m);
     admin_putf(p, INK_NONE, "%9lld  %s → %s", (long long)admin_int(m, "size"),
@@ -52,8 +52,8 @@ static void show_row(struct admin_page *p, const json_t *m)
         admin_line(p, "           ", "next try", INK_NONE, admin_str(m, "due"));
     if (held)
         admin_line(p, "           ", "held", INK_WARN, "until it is released");
-    if (failed)
-        admin_line(p, "           ", "failed", INK_BAD, "its sender is about to be told");
+    if (owed)
+        admin_line(p, "           ", "notice", INK_WARN, "its sender is about to be told");
     if (*admin_str(m, "reason"))
         admin_line(p, "           ", "last", INK_WARN, admin_str(m, "reason"));
 }
@@ -110,9 +110,30 @@ static int queue_list(struct admin_server *s, const struct admin_call *call)
 
 // ---- show ----
 
+// What the sender is about to be told, for a recipient whose part is over.
+static const char *owed_text(const json_t *r)
+{
+    static const struct {
+        const char *notice, *text;
+    } texts[] = {
+        {"failed", "failed, and a notice of that is owed"},
+        {"delayed", "a notice of its delay is owed"},
+        {"delivered", "delivered, and a notice of that is owed"},
+        {"relayed", "passed on to a server without DSN, and a notice of that is owed"},
+        {"expanded", "sent on to several, and a notice of that is owed"},
+        {"redacted", "may not travel as it is: it is owed again without its content"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcmp(texts[i].notice, admin_str(r, "notice")) == 0)
+            return texts[i].text;
+    return "a notice is owed";
+}
+
 static void show_recipient(struct admin_page *p, const json_t *r)
 {
     const char *state = admin_str(r, "state");
+    if (strcmp(state, "owed") == 0)
+        state = owed_text(r);
     admin_put(p, INK_NONE, SPAN("  to         "));
     admin_put(p, INK_BOLD, span_str(admin_str(r, "address")));
     admin_put(p, INK_NONE, SPAN("  "));

@@ -231,8 +231,15 @@ X(queue_retry_first, "queue.retry_first", CONF_DURATION, SECONDS(1), SECONDS(864
   "Wait after the first failed attempt; it doubles with each. Up to a quarter is added, at random for each message.")
 X(queue_retry_longest, "queue.retry_longest", CONF_DURATION, SECONDS(1), SECONDS(604800), "4h", NULL, CONF_STORE, NULL,
   "Longest wait between attempts; once it is reached, each is between three quarters of it and all of it, at random.")
-X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL, NULL,
+X(queue_lifetime, "queue.lifetime", CONF_DURATION, SECONDS(1), SECONDS(8640000), "5d", NULL, CONF_STORE | CONF_CONTROL | CONF_RECEIVER, NULL,
   "Age at which a message that cannot be delivered is returned.")
+X(queue_delay_warning, "queue.delay_warning", CONF_DURATION, 0, SECONDS(8640000), "4h", NULL, CONF_STORE, NULL,
+  "Age from which the sender is told, once, with the next attempt that fails, that a message still waits; 0: never.")
+
+X(notice_whole, "notice.whole", CONF_BOOL, 0, 1, "false", NULL, CONF_RECEIVER, NULL,
+  "Whether a message that failed is returned whole where its sender did not say; else its header is (RFC 3461 section 4.3).")
+X(notice_largest, "notice.largest", CONF_SIZE, 0, INT64_C(4) << 20, "1M", NULL, CONF_RECEIVER, NULL,
+  "Largest message that is returned whole; of larger ones the header is, whatever was asked.")
 
 X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTER | CONF_STORE | CONF_CONTROL | CONF_AUTHENTICATOR, NULL,
   "Folder of the queue, the history and the policies.")

@@ -1,15 +1,12 @@
-#include "mail_dsn.h"
-
-#include "mail_encode.h"
+#include "mail_dsn_inner.h"
 
 enum {
-    HEAD_MAX = 65536, // of the original header, what is returned
-    TEXT_MAX = 1000,  // bytes of one foreign sentence or reply
-    NAME_MAX_SHOWN = 255,
-    PARTS_MAX = 4 << 20, // one part of ours: all recipients of a transaction fit
+    HEAD_MAX = 65536,   // of the original header, what is returned
+    UTF8_MAX = 900,     // of a field's text: no word is cut inside a character
+    CODE_MAX = 0x10ffff // Unicode's last
 };
 
-static void field(struct buf *b, struct span name, struct span type, struct span value)
+void mail_dsn_field(struct buf *b, struct span name, struct span type, struct span value)
 {
     struct mail_fold f = mail_fold_open(b, name);
     if (type.len)
@@ -18,11 +15,16 @@ static void field(struct buf *b, struct span name, struct span type, struct span
     mail_fold_close(&f);
 }
 
-static void ascii_field(struct buf *b, struct span name, struct span type, struct span value)
+// Foreign text as one line: UTF-8 where the reader knows SMTPUTF8, else 7-bit.
+static void text_field(struct buf *b, const struct mail_dsn *d, struct span name, struct span type,
+                       struct span value)
 {
-    CLEANUP(buf_free) struct buf text = BUF(16 * TEXT_MAX);
-    mail_ascii_put(&text, value, TEXT_MAX);
-    field(b, name, type, buf_span(&text));
+    CLEANUP(buf_free) struct buf text = BUF(16 * MAIL_DSN_TEXT_MAX);
+    if (d->utf8)
+        mail_line_put(&text, value, UTF8_MAX);
+    else
+        mail_ascii_put(&text, value, MAIL_DSN_TEXT_MAX);
+    mail_dsn_field(b, name, type, buf_span(&text));
 }
 
 static bool visible_ascii(struct span s)
@@ -30,7 +32,7 @@ static bool visible_ascii(struct span s)
     for (size_t i = 0; i < s.len; i++)
         if (s.at[i] < ' ' || s.at[i] > '~')
             return false;
-    return s.len > 0 && s.len < NAME_MAX_SHOWN;
+    return s.len > 0 && s.len < MAIL_DSN_NAME_MAX;
 }
 
 // The mailbox of the sender. One that has no 7-bit form stands as the name of
@@ -41,7 +43,7 @@ static void to_put(struct buf *b, struct span to)
     if (visible_ascii(to))
         mail_fold_word(&f, SPAN("<"), to, SPAN(">"));
     else {
-        mail_encoded_words(&f, to.len ? span_first(to, NAME_MAX_SHOWN) : SPAN("unknown"));
+        mail_encoded_words(&f, to.len ? span_first(to, MAIL_DSN_NAME_MAX) : SPAN("unknown"));
         mail_fold_word(&f, SPAN(""), SPAN(":;"), SPAN(""));
     }
     mail_fold_close(&f);
@@ -57,12 +59,12 @@ static bool occurs(struct span text, struct span what)
     return false;
 }
 
-// Something that no line of the returned header begins with. The message id is
+// Something that no line of what is returned begins with. The message id is
 // new, so a first try can only meet by the design of who can foresee it.
-static void boundary_make(struct buf *b, const struct mail_dsn *d)
+void mail_dsn_boundary(struct buf *b, struct span id, struct span returned)
 {
-    struct span id = span_first(d->message_id, 40);
     unsigned attempt = 0;
+    id = span_first(id, 40);
     do {
         buf_clear(b);
         buf_printf(b, "=_%u_", attempt++);
@@ -71,7 +73,7 @@ static void boundary_make(struct buf *b, const struct mail_dsn *d)
             bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
             buf_putc(b, plain ? c : '-');
         }
-    } while (occurs(d->original_head, buf_span(b)));
+    } while (occurs(returned, buf_span(b)));
 }
 
 // RFC 3464 §2, RFC 3834 §5; the postmaster reads what is answered to it.
@@ -79,22 +81,22 @@ static void head_put(struct buf *b, const struct mail_dsn *d, struct span bounda
 {
     CLEANUP(buf_free) struct buf text = BUF(1024);
     time_put_rfc5322(&text, d->now);
-    field(b, SPAN("Date"), SPAN(""), buf_span(&text));
+    mail_dsn_field(b, SPAN("Date"), SPAN(""), buf_span(&text));
     buf_clear(&text);
-    mail_ascii_put(&text, d->reporting_mta, NAME_MAX_SHOWN);
+    mail_ascii_put(&text, d->reporting_mta, MAIL_DSN_NAME_MAX);
     struct mail_fold f = mail_fold_open(b, SPAN("From"));
     mail_fold_words(&f, SPAN("Mail Delivery System"));
     mail_fold_word(&f, SPAN("<MAILER-DAEMON@"), buf_span(&text), SPAN(">"));
     mail_fold_close(&f);
     to_put(b, d->to);
-    field(b, SPAN("Subject"), SPAN(""), SPAN("Your message could not be delivered"));
+    mail_dsn_field(b, SPAN("Subject"), SPAN(""), mail_dsn_subject(d->action));
     buf_clear(&text);
-    mail_ascii_put(&text, d->message_id, NAME_MAX_SHOWN);
+    mail_ascii_put(&text, d->message_id, MAIL_DSN_NAME_MAX);
     f = mail_fold_open(b, SPAN("Message-ID"));
     mail_fold_word(&f, SPAN("<"), buf_span(&text), SPAN(">"));
     mail_fold_close(&f);
-    field(b, SPAN("Auto-Submitted"), SPAN(""), SPAN("auto-replied"));
-    field(b, SPAN("MIME-Version"), SPAN(""), SPAN("1.0"));
+    mail_dsn_field(b, SPAN("Auto-Submitted"), SPAN(""), SPAN("auto-replied"));
+    mail_dsn_field(b, SPAN("MIME-Version"), SPAN(""), SPAN("1.0"));
     f = mail_fold_open(b, SPAN("Content-Type"));
     mail_fold_words(&f, SPAN("multipart/report; report-type=delivery-status;"));
     mail_fold_word(&f, SPAN("boundary=\""), boundary, SPAN("\""));
@@ -102,28 +104,37 @@ static void head_put(struct buf *b, const struct mail_dsn *d, struct span bounda
     buf_put(b, SPAN("\r\n"));
 }
 
-static void part_open(struct buf *b, struct span boundary, struct span type)
+void mail_dsn_part_open(struct buf *b, struct span boundary, struct span type)
 {
     buf_put(b, SPAN("--"));
     buf_put(b, boundary);
     buf_put(b, SPAN("\r\n"));
-    field(b, SPAN("Content-Type"), SPAN(""), type);
+    mail_dsn_field(b, SPAN("Content-Type"), SPAN(""), type);
 }
 
-// Text that is legal as it is stays as it is: people and simple programs read
-// raw notices. All other goes as quoted-printable.
-static void content_put(struct buf *b, struct span text)
+static void encoded_put(struct buf *b, struct span text, struct span encoding)
 {
-    bool raw = mail_is_7bit(text);
-    field(b, SPAN("Content-Transfer-Encoding"), SPAN(""),
-          raw ? SPAN("7bit") : SPAN("quoted-printable"));
+    mail_dsn_field(b, SPAN("Content-Transfer-Encoding"), SPAN(""), encoding);
     buf_put(b, SPAN("\r\n"));
-    if (raw)
-        buf_put(b, text);
-    else
+    if (span_eq(encoding, SPAN("quoted-printable")))
         mail_quoted_put(b, text);
+    else
+        buf_put(b, text);
     if (!span_ends(text, SPAN("\r\n")))
         buf_put(b, SPAN("\r\n"));
+}
+
+// People and simple programs read raw notices.
+void mail_dsn_content(struct buf *b, struct span text)
+{
+    encoded_put(b, text, mail_is_7bit(text) ? SPAN("7bit") : SPAN("quoted-printable"));
+}
+
+void mail_dsn_close(struct buf *b, struct span boundary)
+{
+    buf_put(b, SPAN("\r\n--"));
+    buf_put(b, boundary);
+    buf_put(b, SPAN("--\r\n"));
 }
 
 static void line_end(struct buf *b)
@@ -131,68 +142,49 @@ static void line_end(struct buf *b)
     buf_put(b, SPAN("\r\n"));
 }
 
-static void recipient_text(struct buf *b, const struct mail_dsn_recipient *r)
+static void text_put(struct buf *b, const struct mail_dsn *d, struct span boundary,
+                     enum mail_dsn_returned returned)
 {
-    line_end(b);
-    buf_putc(b, '<');
-    mail_line_put(b, r->address, TEXT_MAX);
-    buf_put(b, SPAN(">:\r\n    "));
-    mail_line_put(b, r->reason, TEXT_MAX);
-    line_end(b);
-    if (!r->diagnostic.len)
-        return;
-    buf_put(b, SPAN("    "));
-    mail_line_put(b, r->remote_mta.len ? r->remote_mta : SPAN("The server"), NAME_MAX_SHOWN);
-    buf_put(b, SPAN(" said: "));
-    mail_line_put(b, r->diagnostic, TEXT_MAX);
-    line_end(b);
+    CLEANUP(buf_free) struct buf text = BUF(MAIL_DSN_PARTS_MAX);
+    mail_dsn_text(&text, d, returned);
+    mail_dsn_part_open(b, boundary,
+                       span_is_ascii(buf_span(&text)) ? SPAN("text/plain; charset=us-ascii")
+                                                      : SPAN("text/plain; charset=utf-8"));
+    mail_dsn_content(b, buf_span(&text));
 }
 
-static void text_make(struct buf *b, const struct mail_dsn *d)
-{
-    mail_line_put(b, d->count ? d->recipients[0].reason : SPAN("The message was not delivered."),
-                  TEXT_MAX);
-    buf_put(b, SPAN("\r\n\r\nThis is the mail server "));
-    mail_line_put(b, d->reporting_mta, NAME_MAX_SHOWN);
-    buf_put(b, SPAN(".\r\nIt received your message on "));
-    time_put_rfc5322(b, d->arrived);
-    buf_put(b, SPAN(",\r\ncould not deliver it to the recipients below, and has given up.\r\n"));
-    for (size_t i = 0; i < d->count; i++)
-        recipient_text(b, &d->recipients[i]);
-    if (d->leave_out_original)
-        buf_put(b, SPAN("\r\nYour message may only travel protected (REQUIRETLS), and the way back "
-                        "to you\r\nis not: nothing of it is returned here.\r\n"));
-}
-
-static void text_put(struct buf *b, const struct mail_dsn *d, struct span boundary)
-{
-    CLEANUP(buf_free) struct buf text = BUF(PARTS_MAX);
-    text_make(&text, d);
-    part_open(b, boundary,
-              span_is_ascii(buf_span(&text)) ? SPAN("text/plain; charset=us-ascii")
-                                             : SPAN("text/plain; charset=utf-8"));
-    content_put(b, buf_span(&text));
-}
-
-// RFC 3463 §2: class "." subject "." detail.
-static bool status_fits(struct span s)
+// RFC 3463 §2: class "." subject "." detail. What has expired failed with a class 4.
+static bool status_fits(enum mail_dsn_action action, struct span s)
 {
     uint64_t n;
     struct span class = span_cut(&s, '.'), subject = span_cut(&s, '.');
-    bool failure = span_eq(class, SPAN("4")) || span_eq(class, SPAN("5"));
-    return failure && subject.len <= 3 && s.len <= 3 && span_number(subject, 999, &n) &&
+    bool four = span_eq(class, SPAN("4"));
+    bool fits = action == MAIL_DSN_FAILED    ? four || span_eq(class, SPAN("5"))
+                : action == MAIL_DSN_DELAYED ? four
+                                             : span_eq(class, SPAN("2"));
+    return fits && subject.len <= 3 && s.len <= 3 && span_number(subject, 999, &n) &&
            span_number(s, 999, &n);
 }
 
-// The address type says if characters over 127 stand there in RFC 6533 form.
-static void final_recipient_put(struct buf *b, struct span address)
+static void status_put(struct buf *b, enum mail_dsn_action action, struct span status)
 {
-    CLEANUP(buf_free) struct buf text = BUF(16 * TEXT_MAX);
+    struct span instead = action == MAIL_DSN_FAILED    ? SPAN("5.0.0")
+                          : action == MAIL_DSN_DELAYED ? SPAN("4.0.0")
+                                                       : SPAN("2.0.0");
+    mail_dsn_field(b, SPAN("Status"), SPAN(""), status_fits(action, status) ? status : instead);
+}
+
+// The address type says if characters over 127 stand there, in a form of RFC 6533 §3.
+static void final_recipient_put(struct buf *b, const struct mail_dsn *d, struct span address)
+{
+    CLEANUP(buf_free) struct buf text = BUF(16 * MAIL_DSN_TEXT_MAX);
     bool ascii = span_is_ascii(address);
     if (ascii)
-        mail_ascii_put(&text, address, TEXT_MAX);
+        mail_ascii_put(&text, address, MAIL_DSN_TEXT_MAX);
+    else if (d->utf8)
+        mail_line_put(&text, address, UTF8_MAX);
     else
-        mail_xtext_address_put(&text, address, TEXT_MAX);
+        mail_xtext_address_put(&text, address, MAIL_DSN_TEXT_MAX);
     // As one word: the blanks of a quoted local part are part of the address.
     struct mail_fold f = mail_fold_open(b, SPAN("Final-Recipient"));
     mail_fold_word(&f, SPAN(""), ascii ? SPAN("rfc822;") : SPAN("utf-8;"), SPAN(""));
@@ -200,41 +192,84 @@ static void final_recipient_put(struct buf *b, struct span address)
     mail_fold_close(&f);
 }
 
-static void xtext_field(struct buf *b, struct span name, struct span xtext)
+static void envid_put(struct buf *b, const struct mail_dsn *d)
 {
-    CLEANUP(buf_free) struct buf text = BUF(TEXT_MAX);
-    if (xtext.len == 0)
+    CLEANUP(buf_free) struct buf text = BUF(MAIL_DSN_TEXT_MAX);
+    if (d->envid.len == 0)
         return;
-    mail_xtext_decode(&text, span_first(xtext, TEXT_MAX));
-    ascii_field(b, name, SPAN(""), buf_span(&text));
+    mail_xtext_decode(&text, span_first(d->envid, MAIL_DSN_TEXT_MAX));
+    text_field(b, d, SPAN("Original-Envelope-Id"), SPAN(""), buf_span(&text));
+}
+
+// Undone for readers that know UTF-8 (RFC 6533 §4.1).
+static void original_recipient_put(struct buf *b, const struct mail_dsn *d, struct span orcpt)
+{
+    CLEANUP(buf_free) struct buf text = BUF(MAIL_DSN_TEXT_MAX), plain = BUF(MAIL_DSN_TEXT_MAX);
+    if (orcpt.len == 0)
+        return;
+    mail_xtext_decode(&text, span_first(orcpt, MAIL_DSN_TEXT_MAX));
+    if (d->utf8 && span_istarts(buf_span(&text), SPAN("utf-8;")))
+        mail_unitext_decode(&plain, buf_span(&text));
+    else
+        buf_put(&plain, buf_span(&text));
+    text_field(b, d, SPAN("Original-Recipient"), SPAN(""), buf_span(&plain));
+}
+
+static void time_field(struct buf *b, struct span name, struct wall when)
+{
+    CLEANUP(buf_free) struct buf text = BUF(64);
+    if (when.us == 0)
+        return;
+    time_put_rfc5322(&text, when);
+    mail_dsn_field(b, name, SPAN(""), buf_span(&text));
 }
 
 // RFC 3464 §2.3.
-static void recipient_status(struct buf *b, const struct mail_dsn_recipient *r)
+static void recipient_put(struct buf *b, const struct mail_dsn *d,
+                          const struct mail_dsn_recipient *r)
 {
     line_end(b);
-    xtext_field(b, SPAN("Original-Recipient"), r->orcpt);
-    final_recipient_put(b, r->address);
-    field(b, SPAN("Action"), SPAN(""), SPAN("failed"));
-    field(b, SPAN("Status"), SPAN(""), status_fits(r->status) ? r->status : SPAN("5.0.0"));
+    original_recipient_put(b, d, r->orcpt);
+    final_recipient_put(b, d, r->address);
+    mail_dsn_field(b, SPAN("Action"), SPAN(""), mail_dsn_action_text(d->action));
+    status_put(b, d->action, r->status);
     if (r->remote_mta.len)
-        ascii_field(b, SPAN("Remote-MTA"), SPAN("dns"), r->remote_mta);
+        text_field(b, d, SPAN("Remote-MTA"), SPAN("dns"), r->remote_mta);
     if (r->diagnostic.len)
-        ascii_field(b, SPAN("Diagnostic-Code"), SPAN("smtp"), r->diagnostic);
+        text_field(b, d, SPAN("Diagnostic-Code"), SPAN("smtp"), r->diagnostic);
+    time_field(b, SPAN("Last-Attempt-Date"), r->tried);
+    if (d->action == MAIL_DSN_DELAYED)
+        time_field(b, SPAN("Will-Retry-Until"), d->retry_until);
 }
 
-static void status_put(struct buf *b, const struct mail_dsn *d, struct span boundary)
+static void fields_put(struct buf *b, const struct mail_dsn *d)
 {
-    part_open(b, boundary, SPAN("message/delivery-status"));
-    line_end(b);
-    xtext_field(b, SPAN("Original-Envelope-Id"), d->envid);
-    ascii_field(b, SPAN("Reporting-MTA"), SPAN("dns"), d->reporting_mta);
-    CLEANUP(buf_free) struct buf when = BUF(64);
-    time_put_rfc5322(&when, d->arrived);
-    field(b, SPAN("Arrival-Date"), SPAN(""), buf_span(&when));
+    envid_put(b, d);
+    text_field(b, d, SPAN("Reporting-MTA"), SPAN("dns"), d->reporting_mta);
+    time_field(b, SPAN("Arrival-Date"), d->arrived);
     for (size_t i = 0; i < d->count; i++)
-        recipient_status(b, &d->recipients[i]);
+        recipient_put(b, d, &d->recipients[i]);
 }
+
+// The type for UTF-8 may be encoded (RFC 6533 §4.4), the old one may not (RFC 3464
+// §2.1), and serves where there is nothing but ASCII.
+static void report_put(struct buf *b, const struct mail_dsn *d, struct span boundary)
+{
+    CLEANUP(buf_free) struct buf text = BUF(MAIL_DSN_PARTS_MAX);
+    fields_put(&text, d);
+    bool ascii = span_is_ascii(buf_span(&text));
+    mail_dsn_part_open(b, boundary,
+                       ascii ? SPAN("message/delivery-status")
+                             : SPAN("message/global-delivery-status"));
+    if (!ascii) {
+        mail_dsn_content(b, buf_span(&text));
+        return;
+    }
+    line_end(b);
+    buf_put(b, buf_span(&text));
+}
+
+// ---- what comes back ----
 
 static bool valid_utf8(struct span s)
 {
@@ -244,43 +279,87 @@ static bool valid_utf8(struct span s)
     return true;
 }
 
-// Header of a message with SMTPUTF8 has a type of its own (RFC 6533 §4.3), also
-// when quoted-printable. The old type may be quoted-printable too "if the headers
-// are broken" (RFC 6522 §4), which raw bytes over 127 are.
-static struct span head_type(struct span head)
+static struct span header_of(struct span message)
 {
-    return !span_is_ascii(head) && valid_utf8(head) ? SPAN("message/global-headers")
-                                                    : SPAN("text/rfc822-headers");
+    for (struct span rest = message; rest.len;) {
+        struct span line = span_first(rest, span_index(rest, '\n'));
+        if (line.len == 0 || span_eq(line, SPAN("\r")))
+            return span_first(message, message.len - rest.len);
+        rest = span_skip(rest, line.len + 1);
+    }
+    return message;
 }
 
-// The fields without the empty line, and whole lines only where it is too long.
-static struct span head_returned(struct span head)
+// Whole lines only, where it is too long.
+static struct span header_returned(struct span message)
 {
+    struct span head = header_of(message);
     if (head.len > HEAD_MAX) {
         head.len = HEAD_MAX;
         while (head.len && head.at[head.len - 1] != '\n')
             head.len--;
     }
-    while (span_ends(head, SPAN("\r\n\r\n")))
-        head.len -= 2;
     return head;
+}
+
+// Header of a message with SMTPUTF8 has a type of its own (RFC 6533 §4.3), also
+// when quoted-printable. The old type may be quoted-printable too "if the headers
+// are broken" (RFC 6522 §4), which raw bytes over 127 are.
+static void header_put(struct buf *b, struct span head, struct span boundary)
+{
+    mail_dsn_part_open(b, boundary,
+                       !span_is_ascii(head) && valid_utf8(head) ? SPAN("message/global-headers")
+                                                                : SPAN("text/rfc822-headers"));
+    mail_dsn_content(b, head);
+}
+
+// message/rfc822 may be 7bit or 8bit only (RFC 2046 §5.2.1), message/global may be
+// encoded (RFC 6532 §3.5), and is for UTF-8 in header fields.
+static bool can_be_whole(struct span message)
+{
+    struct span head = header_of(message);
+    return span_is_ascii(head) ? mail_is_8bit(message) : valid_utf8(head);
+}
+
+static void message_put(struct buf *b, struct span message, struct span boundary)
+{
+    bool global = !span_is_ascii(header_of(message));
+    mail_dsn_part_open(b, boundary, global ? SPAN("message/global") : SPAN("message/rfc822"));
+    encoded_put(b, message,
+                global                  ? SPAN("quoted-printable")
+                : mail_is_7bit(message) ? SPAN("7bit")
+                                        : SPAN("8bit"));
+}
+
+static enum mail_dsn_returned returned_of(const struct mail_dsn *d)
+{
+    if (d->original.len == 0 || d->leave_out_original)
+        return MAIL_DSN_NOTHING;
+    if (d->too_large)
+        return MAIL_DSN_HEADER_INSTEAD;
+    if (!d->whole)
+        return MAIL_DSN_HEADER;
+    return can_be_whole(d->original) ? MAIL_DSN_WHOLE : MAIL_DSN_HEADER_INSTEAD;
 }
 
 void mail_dsn_put(struct buf *b, const struct mail_dsn *d)
 {
     CLEANUP(buf_free) struct buf boundary = BUF(70); // RFC 2046 §5.1.1
-    struct span head = head_returned(d->original_head);
-    boundary_make(&boundary, d);
+    enum mail_dsn_returned what = returned_of(d);
+    struct span back = what == MAIL_DSN_NOTHING ? SPAN("")
+                       : what == MAIL_DSN_WHOLE ? d->original
+                                                : header_returned(d->original);
+    mail_dsn_boundary(&boundary, d->message_id, back);
     head_put(b, d, buf_span(&boundary));
-    text_put(b, d, buf_span(&boundary));
+    text_put(b, d, buf_span(&boundary), what);
     line_end(b);
-    status_put(b, d, buf_span(&boundary));
-    if (head.len && !d->leave_out_original) {
+    report_put(b, d, buf_span(&boundary));
+    if (back.len) {
         line_end(b);
-        part_open(b, buf_span(&boundary), head_type(head));
-        content_put(b, head);
+        if (what == MAIL_DSN_WHOLE)
+            message_put(b, back, buf_span(&boundary));
+        else
+            header_put(b, back, buf_span(&boundary));
     }
-    buf_put(b, SPAN("\r\n--"));
-    buf_put(b, buf_span(&boundary));
-    buf_put(b, SPAN("--\r\n"));
+    mail_dsn_close(b, buf_span(&boundary));
 }

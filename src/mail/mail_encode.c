@@ -108,6 +108,46 @@ void mail_xtext_decode(struct buf *b, struct span x)
     }
 }
 
+static void utf8_put(struct buf *b, unsigned c)
+{
+    static const struct {
+        unsigned below, shift, lead;
+    } forms[] = {{0x80, 0, 0}, {0x800, 6, 0xc0}, {0x10000, 12, 0xe0}, {0x110000, 18, 0xf0}};
+    size_t i = 0;
+    while (c >= forms[i].below)
+        i++;
+    buf_putc(b, (char)(forms[i].lead | c >> forms[i].shift));
+    for (unsigned shift = forms[i].shift; shift; shift -= 6)
+        buf_putc(b, (char)(0x80 | (c >> (shift - 6) & 0x3f)));
+}
+
+// "{HEX}" of a character that may stand in text; 0: it is none.
+static size_t embedded(struct span s, unsigned *c)
+{
+    size_t n = 3; // behind "\\x{"
+    *c = 0;
+    if (!span_starts(s, SPAN("\\x{")))
+        return 0;
+    for (; n < s.len && n < 9 && hex_digit(s.at[n]) >= 0; n++)
+        *c = *c << 4 | (unsigned)hex_digit(s.at[n]);
+    bool surrogate = *c >= 0xd800 && *c < 0xe000;
+    bool fits = *c >= ' ' && *c != 0x7f && *c < 0x110000 && !surrogate;
+    return n > 4 && n < s.len && s.at[n] == '}' && fits ? n + 1 : 0;
+}
+
+void mail_unitext_decode(struct buf *b, struct span s)
+{
+    while (s.len) {
+        unsigned c;
+        size_t n = embedded(s, &c);
+        if (n)
+            utf8_put(b, c);
+        else
+            buf_putc(b, s.at[0]);
+        s = span_skip(s, n ? n : 1);
+    }
+}
+
 void mail_line_put(struct buf *b, struct span s, size_t max)
 {
     size_t done = 0;
@@ -126,9 +166,9 @@ void mail_line_put(struct buf *b, struct span s, size_t max)
     }
 }
 
-bool mail_is_7bit(struct span text)
+bool mail_is_8bit(struct span text)
 {
-    if (!span_is_ascii(text) || span_index(text, '\0') < text.len)
+    if (span_index(text, '\0') < text.len)
         return false;
     while (text.len) {
         size_t n = span_index(text, '\n');
@@ -140,6 +180,11 @@ bool mail_is_7bit(struct span text)
         text = span_skip(text, n + 1);
     }
     return true;
+}
+
+bool mail_is_7bit(struct span text)
+{
+    return span_is_ascii(text) && mail_is_8bit(text);
 }
 
 enum { QUOTED_LINE = 75 }; // and one for the "=" of a soft line break

@@ -28,12 +28,16 @@ void mail_xtext_address_put(struct buf *b, struct span s, size_t max);
 void mail_xtext_put(struct buf *b, struct span s);
 // Undoes xtext (RFC 3461 §4); a "+" that begins no pair of hex digits stays.
 void mail_xtext_decode(struct buf *b, struct span xtext);
+// Undoes the "\x{HEX}" of an address of type utf-8 (RFC 6533 §3); what is no
+// character stays as it is.
+void mail_unitext_decode(struct buf *b, struct span s);
 // One line of valid UTF-8: control characters become blanks, bytes that are no
 // UTF-8 U+FFFD; at most the first `max` bytes of `s`, cut between characters.
 void mail_line_put(struct buf *b, struct span s, size_t max);
 // True if the text needs no encoding: ASCII without NUL, CR and LF only as
 // CRLF, no line too long.
 bool mail_is_7bit(struct span text);
+bool mail_is_8bit(struct span text); // the same, with bytes over 127
 // Quoted-printable (RFC 2045 §6.7) of text with CRLF line ends; others are encoded.
 void mail_quoted_put(struct buf *b, struct span text);
 // Encoded-words (RFC 2047) of UTF-8, each of whole characters.

@@ -12,7 +12,7 @@ enum {
     DOMAIN_MAX = 255,
     HOLD_MAX = 1000,
     EVALUATION_TEXTS = 16,
-    RECIPIENT_LEAST = 53, // bytes of a recipient whose texts are all empty
+    RECIPIENT_LEAST = 62, // bytes of a recipient whose texts are all empty
 };
 
 static uint8_t flags_of(const struct store_envelope *e)
@@ -58,8 +58,10 @@ static void recipient_pack(struct buf *b, const struct store_recipient *who)
 {
     wr_u64(b, who->id);
     wr_u8(b, who->notify);
+    wr_u8(b, (uint8_t)who->notice);
     wr_u32(b, who->attempts);
     wr_i64(b, who->due.us);
+    wr_i64(b, who->tried.us);
     wr_span(b, who->address);
     wr_span(b, who->domain);
     wr_span(b, who->return_path);
@@ -104,8 +106,10 @@ static bool recipient_unpack(struct rd *r, struct store_recipient *out, struct a
 {
     out->id = rd_u64(r);
     out->notify = rd_u8(r);
+    out->notice = (enum store_notice)rd_enum(r, STORE_NOTICES);
     out->attempts = rd_u32(r);
     out->due.us = rd_i64(r);
+    out->tried.us = rd_i64(r);
     out->address = kept(r, a);
     out->domain = kept(r, a);
     out->return_path = kept(r, a);

@@ -35,13 +35,13 @@ enum proc_message {
                       //   in it, u32 how many (own_file: none); fd
     MSG_SEGMENT_IS,
     MSG_COMMIT = 32, // envelope (with an id that came with a segment, or 0), [u64 replaced
-                     // recipient] -> u8 rc, u64 id (NOT_FOUND: a bounce that is not owed any more).
+                     // recipient] -> u8 rc, u64 id (NOT_FOUND: a notice that is not owed any more).
                      // A file of its own is sealed with its message
     MSG_COMMITTED,
     MSG_SEAL = 34,       // u32 segment: no more will be appended
     MSG_EVALUATION = 36, // evaluation: of a message that came in, whatever became of it
     // receiver, sender -> store
-    MSG_LOAD = 40, // u64 message, span domain (empty: the failed ones) -> u8 rc, envelope
+    MSG_LOAD = 40, // u64 message, span domain (empty: the owed ones) -> u8 rc, envelope
     MSG_LOADED,    //   (rc other than OK: nothing follows it; NOT_FOUND: nothing is due, and
                    //   the queue was told by DUE when something will be);
                    //   fd: the body's segment, the first time this peer meets it
@@ -61,7 +61,7 @@ enum proc_message {
     MSG_DUE = 62,         // store ->: u64 message, span domain, i64 due, u64 size
     MSG_INTERRUPTED = 64, // queue ->: u64 message, span domain; who tried it died, twice in a row
 
-    // queue -> sender, receiver (bounces: empty domain)
+    // queue -> sender, receiver (notices: empty domain)
     MSG_JOB = 70,   // u64 job, u64 message, span domain, u64 size
     MSG_ENDED = 72, // -> queue: u64 job, bool again, i64 due
     MSG_BUSY = 74,  // -> queue, first on every new channel: [u64 message, span domain, u64 job]

@@ -1,6 +1,6 @@
-// Bounces: the queue gives a receiver the message whose failed recipients are
-// owed a notice; it is written like any other message and *replaces* those
-// recipients in one transaction.
+// Notices: the queue gives a receiver the message some of whose recipients are owed
+// one; it is written like any other message and *replaces* those recipients in one
+// transaction.
 #include "proc_receiver.h"
 #include "proc_receiver_sign.h"
 
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HEAD_MAX = 64 * 1024, NOTICE_MAX = 4 << 20 };
+enum { HEAD_MAX = 64 * 1024, NOTICE_MAX = 24 << 20, REDACTED_FROM = 1 << 20 };
 #define LOAD_PATIENCE SECONDS(60)
 #define AGAIN_AFTER   SECONDS(60)
 
@@ -53,18 +53,52 @@ static void committed(void *arg, struct rc rc, uint64_t queued)
     ended(b, !told);
 }
 
-// The header section of the failed message, as the sender will know it again.
+static enum store_notice kind_of(const struct store_envelope *e)
+{
+    return e->recipients[0].notice;
+}
+
+// A failed message goes back whole where its sender asked for that or the operator
+// says so; one with REQUIRETLS never (RFC 8689 §5), nor with news of another kind
+// (RFC 3461 §6.2).
+static bool whole_wanted(const struct receiver *r, const struct store_envelope *e)
+{
+    enum { RET_DEFAULT, RET_FULL };
+    bool unasked = e->ret == RET_DEFAULT && conf_bool(r->proc->conf, CONF_notice_whole);
+    return kind_of(e) == STORE_NOTICE_FAILED && !e->requiretls && (e->ret == RET_FULL || unasked);
+}
+
+static bool too_large(const struct receiver *r, const struct store_envelope *e)
+{
+    uint64_t size = e->head.len + e->body.length;
+    return size > (uint64_t)conf_int(r->proc->conf, CONF_notice_largest);
+}
+
+// False: not so much could be read.
+static bool read_body(struct buf *out, int fd, const struct store_range *body, size_t most)
+{
+    size_t want = body->length < most ? (size_t)body->length : most;
+    if (fd < 0 || !rc_ok(buf_reserve(out, want)))
+        return false;
+    for (size_t got = 0; got < want;) {
+        ssize_t n = pread(fd, out->at + out->len, want - got, (off_t)(body->offset + got));
+        if (n <= 0)
+            return false;
+        out->len += (size_t)n;
+        got += (size_t)n;
+    }
+    return true;
+}
+
+// The header section of the message, as the sender will know it again.
 static void read_head(struct buf *out, int fd, const struct store_range *body)
 {
-    size_t want = body->length < HEAD_MAX ? (size_t)body->length : HEAD_MAX;
-    if (fd < 0 || want == 0 || !rc_ok(buf_reserve(out, want)))
-        return;
-    ssize_t got = pread(fd, out->at + out->len, want, (off_t)body->offset);
+    size_t before = out->len;
     struct mail_scan scan = {0};
-    if (got <= 0)
+    if (!read_body(out, fd, body, HEAD_MAX))
         return;
-    mail_scan_feed(&scan, (struct span){out->at + out->len, (size_t)got});
-    out->len += scan.head_len;
+    mail_scan_feed(&scan, span_skip(buf_span(out), before));
+    out->len = before + scan.head_len;
 }
 
 // A mailbox server at a socket of ours has no name that anybody else could use.
@@ -73,34 +107,88 @@ static struct span host_of(const struct store_recipient *f)
     return span_starts(f->remote, SPAN("unix:")) ? SPAN("") : f->remote;
 }
 
-static void put_notice(struct buf *out, struct bounce *b, const struct store_envelope *failed,
-                       uint64_t id, struct span head)
+// Nor is it anybody's concern where our mailboxes are.
+static struct span reason_of(const struct store_recipient *f)
+{
+    return f->notice == STORE_NOTICE_DELIVERED ? SPAN("delivered to the mailbox") : f->reason;
+}
+
+static enum mail_dsn_action action_of(enum store_notice n)
+{
+    static const enum mail_dsn_action actions[STORE_NOTICES] = {
+        [STORE_NOTICE_FAILED] = MAIL_DSN_FAILED,       [STORE_NOTICE_DELAYED] = MAIL_DSN_DELAYED,
+        [STORE_NOTICE_DELIVERED] = MAIL_DSN_DELIVERED, [STORE_NOTICE_RELAYED] = MAIL_DSN_RELAYED,
+        [STORE_NOTICE_EXPANDED] = MAIL_DSN_EXPANDED,
+    };
+    return actions[n];
+}
+
+static struct wall retry_until(const struct receiver *r, const struct store_envelope *e)
+{
+    return (struct wall){e->received.us + conf_int(r->proc->conf, CONF_queue_lifetime)};
+}
+
+static struct mail_dsn_recipient *recipients_of(const struct store_envelope *e)
+{
+    struct mail_dsn_recipient *to = mem_new(e->count * sizeof *to);
+    for (size_t i = 0; i < e->count; i++) {
+        const struct store_recipient *f = &e->recipients[i];
+        to[i] = (struct mail_dsn_recipient){.address = f->address,
+                                            .orcpt = f->orcpt,
+                                            .status = f->status,
+                                            .reason = reason_of(f),
+                                            .remote_mta = host_of(f),
+                                            .diagnostic = f->diagnostic,
+                                            .tried = f->tried};
+    }
+    return to;
+}
+
+static void put_notice(struct buf *out, struct bounce *b, const struct store_envelope *e,
+                       uint64_t id, struct span original, bool whole)
 {
     struct receiver *r = b->receiver;
-    struct mail_dsn_recipient *to = mem_new(failed->count * sizeof *to);
+    struct mail_dsn_recipient *to = recipients_of(e);
     CLEANUP(buf_free) struct buf message_id = BUF(512);
     // The time as well: a store made anew counts from the beginning.
     buf_printf(&message_id, "%llx.%llx.bounce@%.*s", (unsigned long long)id,
                (unsigned long long)io_wall(r->proc->loop).us, SPAN_FMT(r->smtp.hostname));
-    for (size_t i = 0; i < failed->count; i++) {
-        const struct store_recipient *f = &failed->recipients[i];
-        to[i] = (struct mail_dsn_recipient){.address = f->address,
-                                            .orcpt = f->orcpt,
-                                            .status = f->status,
-                                            .reason = f->reason,
-                                            .remote_mta = host_of(f),
-                                            .diagnostic = f->diagnostic};
-    }
-    mail_dsn_put(out, &(struct mail_dsn){.reporting_mta = r->smtp.hostname,
-                                         .to = store_return_path(failed),
-                                         .envid = failed->envid,
+    struct span path = store_return_path(e);
+    mail_dsn_put(out, &(struct mail_dsn){.action = action_of(kind_of(e)),
+                                         .reporting_mta = r->smtp.hostname,
+                                         .to = path,
+                                         .envid = e->envid,
                                          .message_id = buf_span(&message_id),
-                                         .arrived = failed->received,
+                                         .arrived = e->received,
                                          .now = io_wall(r->proc->loop),
+                                         .retry_until = retry_until(r, e),
                                          .recipients = to,
-                                         .count = failed->count,
-                                         .original_head = head});
+                                         .count = e->count,
+                                         .utf8 = e->smtputf8 || !span_is_ascii(path),
+                                         .original = original,
+                                         .whole = whole,
+                                         .too_large = whole_wanted(r, e) && !whole});
     free(to);
+}
+
+static void make_notice(struct buf *out, struct bounce *b, const struct store_envelope *e,
+                        uint64_t id, int fd)
+{
+    CLEANUP(buf_free) struct buf original = BUF(NOTICE_MAX);
+    bool whole = whole_wanted(b->receiver, e) && !too_large(b->receiver, e);
+    buf_put(&original, e->head);
+    if (kind_of(e) == STORE_NOTICE_REDACTED) {
+        read_body(&original, fd, &e->body, REDACTED_FROM);
+        mail_dsn_redact(out, buf_span(&original), e->client.len == 0);
+        return;
+    }
+    if (whole && !read_body(&original, fd, &e->body, SIZE_MAX)) {
+        original.len = e->head.len;
+        whole = false;
+    }
+    if (!whole)
+        read_head(&original, fd, &e->body);
+    put_notice(out, b, e, id, buf_span(&original), whole);
 }
 
 static void sign_notice(struct buf *head, struct receiver *r, struct span notice)
@@ -115,50 +203,81 @@ static void sign_notice(struct buf *head, struct receiver *r, struct span notice
     receiver_sign_free(s);
 }
 
-static void commit_notice(struct bounce *b, const struct store_envelope *failed, uint64_t id,
-                          const struct store_range *body, struct span head)
+// .at == NULL: it was a valid path when it was accepted; only a literal has no domain.
+static struct span domain_of(struct span path, struct arena *a)
 {
     struct mail_address sender;
-    struct span back = store_return_path(failed);
-    CLEANUP(arena_free) struct arena a = ARENA(4096);
-    if (!mail_address_parse(&sender, back, true, &a) || sender.kind != MAIL_DOMAIN) {
-        // It was a valid path when it was accepted; only a literal is left.
-        LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", back));
+    if (!mail_address_parse(&sender, path, true, a) || sender.kind != MAIL_DOMAIN)
+        return (struct span){NULL, 0};
+    return arena_dup(a, dns_name_span(&sender.domain));
+}
+
+// To whoever sent the message; one whose content was left out still goes to its recipients.
+static struct store_recipient *addressed(const struct store_envelope *e, size_t *count,
+                                         struct arena *a)
+{
+    bool same = kind_of(e) == STORE_NOTICE_REDACTED;
+    struct span back = store_return_path(e);
+    struct span domain = same ? SPAN("") : domain_of(back, a);
+    *count = same ? e->count : 1;
+    struct store_recipient *to = arena_alloc(a, *count * sizeof *to);
+    if (!to || !domain.at)
+        return NULL;
+    for (size_t i = 0; i < *count; i++)
+        to[i] = same ? (struct store_recipient){.address = e->recipients[i].address,
+                                                .domain = e->recipients[i].domain}
+                     : (struct store_recipient){.address = back, .domain = domain};
+    return to;
+}
+
+struct written {
+    struct span head, notice;
+    struct store_range body;
+    uint64_t id;
+};
+
+static void commit_notice(struct bounce *b, const struct store_envelope *e, const struct written *w)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope notice = {.id = w->id,
+                                    .received = io_wall(b->receiver->proc->loop),
+                                    .head = w->head,
+                                    .body = w->body,
+                                    .eight_bit = !span_is_ascii(w->notice),
+                                    // RFC 8689 §5: protected like what it tells of
+                                    .requiretls =
+                                        e->requiretls && kind_of(e) != STORE_NOTICE_REDACTED};
+    notice.recipients = addressed(e, &notice.count, &a);
+    if (!notice.recipients) {
+        LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", store_return_path(e)));
         ended(b, true);
         return;
     }
-    uint64_t *replaces = mem_new(failed->count * sizeof *replaces);
-    for (size_t i = 0; i < failed->count; i++)
-        replaces[i] = failed->recipients[i].id;
-    struct wall now = io_wall(b->receiver->proc->loop);
-    struct store_recipient to = {
-        .address = back, .domain = dns_name_span(&sender.domain), .due = now};
-    struct store_envelope e = {
-        .id = id, .received = now, .head = head, .body = *body, .count = 1, .recipients = &to};
-    receiver_commit(b->receiver, &e, replaces, failed->count, committed, b);
+    uint64_t *replaces = mem_new(e->count * sizeof *replaces);
+    for (size_t i = 0; i < e->count; i++)
+        replaces[i] = e->recipients[i].id;
+    receiver_commit(b->receiver, &notice, replaces, e->count, committed, b);
     free(replaces);
 }
 
-static void write_notice(struct bounce *b, const struct store_envelope *failed, int fd)
+static void write_notice(struct bounce *b, const struct store_envelope *e, int fd)
 {
     struct receiver *r = b->receiver;
-    CLEANUP(buf_free) struct buf head = BUF(2 * HEAD_MAX), notice = BUF(NOTICE_MAX);
+    CLEANUP(buf_free) struct buf notice = BUF(NOTICE_MAX), signatures = BUF(HEAD_MAX);
     struct receiver_body body;
-    struct store_range range;
-    uint64_t id = receiver_new_id(r);
-    buf_put(&head, failed->head);
-    read_head(&head, fd, &failed->body);
-    put_notice(&notice, b, failed, id, buf_span(&head));
-    CLEANUP(buf_free) struct buf signatures = BUF(HEAD_MAX);
+    struct written w = {.id = receiver_new_id(r)};
+    make_notice(&notice, b, e, w.id, fd);
     sign_notice(&signatures, r, buf_span(&notice));
     receiver_body_start(&body, r, NULL, NULL);
     body.memory.max = NOTICE_MAX;
     buf_put(&body.memory, buf_span(&notice));
     body.failed = buf_state(&notice);
-    struct rc rc = id ? receiver_body_end(&body, &range) : RC(UNAVAILABLE);
+    struct rc rc = w.id ? receiver_body_end(&body, &w.body) : RC(UNAVAILABLE);
     receiver_body_forget(&body);
+    w.head = buf_span(&signatures);
+    w.notice = buf_span(&notice);
     if (rc_ok(rc))
-        commit_notice(b, failed, id, &range, buf_span(&signatures));
+        commit_notice(b, e, &w);
     else
         committed(b, rc, 0);
 }
@@ -167,27 +286,27 @@ static bool loaded(void *arg, struct io_message *m)
 {
     struct bounce *b = arg;
     CLEANUP(arena_free) struct arena a = ARENA(IO_MESSAGE_MAX);
-    struct store_envelope failed;
+    struct store_envelope owed;
     if (!m) {
         ended(b, true);
         return true;
     }
     struct rd r = RD(m->payload);
     struct rc rc = {(enum rc_code)rd_enum(&r, RC_COUNT)};
-    if (m->kind != MSG_LOADED || r.bad || (rc_ok(rc) && !proc_envelope_unpack(&r, &failed, &a))) {
+    if (m->kind != MSG_LOADED || r.bad || (rc_ok(rc) && !proc_envelope_unpack(&r, &owed, &a))) {
         ended(b, true);
         return false;
     }
-    if (!rc_ok(rc) || failed.count == 0) {
+    if (!rc_ok(rc) || owed.count == 0) {
         ended(b, rc.code != RC_NOT_FOUND && !rc_ok(rc)); // not found: told already
         return true;
     }
     if (m->fd >= 0) {
-        proc_segments_keep(b->receiver->segments, failed.body.segment, m->fd);
+        proc_segments_keep(b->receiver->segments, owed.body.segment, m->fd);
         m->fd = -1;
     }
-    struct proc_segment *body = proc_segments_hold(b->receiver->segments, failed.body.segment);
-    write_notice(b, &failed, body ? proc_segment_fd(body) : -1);
+    struct proc_segment *body = proc_segments_hold(b->receiver->segments, owed.body.segment);
+    write_notice(b, &owed, body ? proc_segment_fd(body) : -1);
     proc_segment_release(body);
     return true;
 }

@@ -116,6 +116,7 @@ static void configure(struct proc *p)
         .longest_us = conf_int(p->conf, CONF_queue_retry_longest),
         .lifetime_us = conf_int(p->conf, CONF_queue_lifetime),
     };
+    r->delay_warning_us = conf_int(p->conf, CONF_queue_delay_warning);
 }
 
 static void start(struct proc *p)

@@ -30,6 +30,7 @@ struct store_role {
     struct store_history *history;
     struct store_policy *policy;
     struct queue_retry retry;
+    int64_t delay_warning_us; // 0: never
     struct io_timer reopen, trim;
     char said[512];     // the last sentence about a store that cannot be opened
     struct rc last;     // how the last group ended, so that a trouble is said once

@@ -92,10 +92,16 @@ void proc_due_tell(struct store_role *r, const struct store_due *d)
         due_send(r, buf_span(&b));
 }
 
+// What is owed from the start has no domain to go to.
+static struct span due_domain(const struct store_recipient *who)
+{
+    return who->notice ? SPAN("") : who->domain;
+}
+
 static int by_domain(const void *a, const void *b)
 {
     const struct store_recipient *const *x = a, *const *y = b;
-    struct span s = (*x)->domain, t = (*y)->domain;
+    struct span s = due_domain(*x), t = due_domain(*y);
     for (size_t i = 0; i < s.len && i < t.len; i++)
         if (s.at[i] != t.at[i])
             return s.at[i] < t.at[i] ? -1 : 1;
@@ -112,7 +118,7 @@ void proc_group_fresh(struct store_role *r, const struct store_envelope *e)
         if (i > 0 && by_domain(&sorted[i - 1], &sorted[i]) == 0)
             continue;
         struct store_due d = {.message = e->id,
-                              .domain = sorted[i]->domain,
+                              .domain = due_domain(sorted[i]),
                               .due = sorted[i]->due,
                               .size = e->body.length};
         CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);

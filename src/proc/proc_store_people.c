@@ -17,7 +17,9 @@ enum {
 };
 
 static const char *const states[STORE_STATES] = {
-    [STATE_PENDING] = "pending", [STATE_FAILED] = "failed", [STATE_HELD] = "held"};
+    [STATE_PENDING] = "pending", [STATE_OWED] = "owed", [STATE_HELD] = "held"};
+static const char *const notices[STORE_NOTICES] = {"",        "failed",   "delayed", "delivered",
+                                                   "relayed", "expanded", "redacted"};
 
 static void put_id(struct json *j, uint64_t id)
 {
@@ -47,6 +49,7 @@ static void put_head(struct store_role *r, struct json *j, const struct store_en
     json_str(j, "sender", e->sender);
     for (unsigned i = 0; i < STORE_STATES; i++)
         json_int(j, states[i], (int64_t)t->count[i]);
+    json_int(j, "delay_notices", (int64_t)t->delays);
     put_time(j, "due", t->due);
 }
 
@@ -81,8 +84,12 @@ static struct rc put_row(struct store_role *r, struct json *j, uint64_t id)
     json_open(j, NULL, '{');
     put_head(r, j, &e, &t);
     json_open(j, "recipients", '[');
-    for (size_t i = 0; i < e.count && i < NAMED_MOST; i++)
+    for (size_t i = 0, named = 0; i < e.count && named < NAMED_MOST; i++) {
+        if (e.recipients[i].notice == STORE_NOTICE_DELAYED) // who waits is named already
+            continue;
         json_str(j, NULL, e.recipients[i].address);
+        named++;
+    }
     json_close(j, ']');
     json_str(j, "reason", last_reason(&e));
     json_close(j, '}');
@@ -138,6 +145,8 @@ static void put_recipient(struct json *j, const struct store_recipient *who)
     json_str(j, "address", who->address);
     json_str(j, "domain", who->domain);
     json_str(j, "state", span_str(states[who->state]));
+    json_str(j, "notice", span_str(notices[who->notice]));
+    json_str(j, "return_path", who->return_path);
     json_str(j, "notify", notify_text(who->notify));
     json_str(j, "orcpt", who->orcpt);
     json_int(j, "attempts", who->attempts);

@@ -1,4 +1,5 @@
 // What receivers and senders bring: commits and outcomes, taken into the group.
+#include "proc_notice.h"
 #include "proc_store.h"
 
 #include "base_json.h"
@@ -31,7 +32,7 @@ static struct rc commit(struct store_role *r, struct proc_peer *peer, struct sto
         return RC(UNAVAILABLE);
     struct wall now = io_wall(r->proc->loop); // one for all, so that they stay together
     for (size_t i = 0; i < e->count; i++) {
-        e->recipients[i].due = now;
+        e->recipients[i].due = e->recipients[i].notice ? (struct wall){0} : now;
         e->recipients[i].attempts = 0;
     }
     struct rc rc = store_put(r->store, e, replaced, count);
@@ -44,7 +45,7 @@ static struct rc commit(struct store_role *r, struct proc_peer *peer, struct sto
     return for_receiver(rc, count > 0);
 }
 
-// Bounces can be owed still: for more recipients than one notice took, or
+// Notices can be owed still: for more recipients than one notice took, or
 // because somebody else's notice was first for some of them.
 static void touch_replaced(struct store_role *r, const uint64_t *replaced, size_t count)
 {
@@ -90,21 +91,31 @@ struct shared {
     uint64_t random;
 };
 
-// Delivered is delivered; of the rest time and sender decide.
+// Time and sender decide what becomes of it, and who is told.
 static void decide(struct store_role *r, const struct store_facts *f, const struct shared *all,
                    struct store_outcome *o)
 {
-    if (o->result == STORE_DELIVERED)
-        return;
-    if (o->result == STORE_DEFERRED) {
+    if (o->result == STORE_DEFERRED)
         o->due = queue_backoff(&r->retry, f->received, all->now, f->attempts + 1, all->random);
-        if (o->due.us != WALL_NEVER.us)
-            return;
+    if (o->result == STORE_DEFERRED && o->due.us == WALL_NEVER.us) {
+        o->result = STORE_FAILED;
         if (o->status.len == 0)
             o->status = SPAN("4.4.7"); // RFC 3463 §3.5: delivery time expired
     }
-    bool told = f->notify == 0 || f->notify & STORE_NOTIFY_FAILURE; // RFC 3461 §4.1
-    o->result = f->null_sender || !told ? STORE_DROPPED : STORE_FAILED;
+    o->now = all->now;
+    o->notice = notice_due(&(struct notice_case){.result = o->result,
+                                                 .hop = o->hop,
+                                                 .notify = f->notify,
+                                                 .null_path = f->null_sender,
+                                                 .told = f->told,
+                                                 .age_us = all->now.us - f->received.us,
+                                                 .warn_us = r->delay_warning_us,
+                                                 .ours = f->ours,
+                                                 .eight_bit = f->eight_bit,
+                                                 .requiretls = f->requiretls,
+                                                 .status = o->status});
+    if (o->result == STORE_FAILED && !o->notice)
+        o->result = STORE_DROPPED;
 }
 
 static struct rc outcome(struct store_role *r, struct store_outcome *o, const struct shared *all,

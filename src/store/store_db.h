@@ -10,7 +10,8 @@
 
 enum {
     STORE_RECIPIENT_BITS = 20,
-    STORE_RECIPIENTS_MAX = 1 << STORE_RECIPIENT_BITS,
+    // The other half is for notices of delay, each at its recipient's place.
+    STORE_RECIPIENTS_MAX = 1 << (STORE_RECIPIENT_BITS - 1),
     STORE_RESERVE = 4096, // messages, or segments
 };
 
@@ -36,13 +37,15 @@ enum store_statement {
     SQL_DROP_MESSAGE,
     SQL_DROP_RECIPIENT,
     SQL_MARK,
+    SQL_OWE,
+    SQL_TOLD,
     SQL_LOAD_MESSAGE,
     SQL_LOAD_PENDING,
-    SQL_LOAD_FAILED,
+    SQL_LOAD_OWED,
     SQL_DUE,
     SQL_FIND,
     SQL_NEXT_PENDING,
-    SQL_NEXT_FAILED,
+    SQL_NEXT_OWED,
     SQL_LIST,
     SQL_SHOW,
     SQL_TALLY,

@@ -20,9 +20,20 @@ enum { // RFC 3461 §4.1
 };
 enum store_state {
     STATE_PENDING,
-    STATE_FAILED, // a bounce is owed
-    STATE_HELD,   // by the operator, or a rule of his: not due until it is released
+    STATE_OWED, // done with: a notice is owed, and the row goes with it
+    STATE_HELD, // by the operator, or a rule of his: not due until it is released
     STORE_STATES
+};
+// What a notice says of a recipient (RFC 3464 §2.3.3).
+enum store_notice {
+    STORE_NOTICE_NONE,
+    STORE_NOTICE_FAILED,
+    STORE_NOTICE_DELAYED,
+    STORE_NOTICE_DELIVERED,
+    STORE_NOTICE_RELAYED,
+    STORE_NOTICE_EXPANDED,
+    STORE_NOTICE_REDACTED, // none: the message itself is to go again, its content left out
+    STORE_NOTICES
 };
 struct store_recipient {
     uint64_t id;             // by the store
@@ -32,9 +43,12 @@ struct store_recipient {
     struct span return_path; // instead of the message's sender (SRS of what an alias sends on, or
                              // its owner); empty: the sender. A delivery takes those of one path
     struct span orcpt;       // DSN, may be empty
-    uint8_t notify;          // STORE_NOTIFY bits; 0: default (tell of failure)
+    uint8_t notify;          // STORE_NOTIFY bits; 0: default (tell of failure, and of delay)
+    // Of an owed row; in store_put: the recipient is not delivered to, only told of.
+    enum store_notice notice;
     unsigned attempts;
     struct wall due;
+    struct wall tried; // the last attempt; 0: none
     // of the last attempt, for DSN and people; empty at first
     struct span status, reason, remote, diagnostic;
 };
@@ -80,8 +94,8 @@ struct rc store_segment_open(struct store *s, uint32_t id, int *fd); // read onl
 // Ids for messages to come, as many as asked: the first of them. Never given twice,
 // as long as who has them uses them with this opening of the store.
 uint64_t store_reserve(struct store *s, uint32_t count);
-// Gathers a message; sets ids that are 0. `replaces`: recipients (of other messages) whose
-// failure this message reports: they go in the same transaction (bounces).
+// Gathers a message; sets ids that are 0. `replaces`: owed recipients (of other messages)
+// that this message reports: they go in the same transaction.
 // Refused, with nothing gathered and the group unharmed: NOT_FOUND: the segment
 // takes no messages, or one of `replaces` is not owed (any more); CORRUPT: the
 // range is no record of its own in it; MALFORMED: no recipient, one without
@@ -90,9 +104,9 @@ struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *r
                     size_t replaces_count);
 
 enum store_result {
-    STORE_DELIVERED, // the row goes
-    STORE_DEFERRED,  // again at `due`
-    STORE_FAILED,    // a bounce is owed: kept until a message replaces it
+    STORE_DELIVERED, // the row goes; with a notice it is kept until a message replaces it
+    STORE_DEFERRED,  // again at `due`; a notice (once: `told`) is owed by a row of its own
+    STORE_FAILED,    // a notice is owed: kept until a message replaces it
     STORE_DROPPED,   // failed, and nobody is to be told (null sender): the row goes
     STORE_RESULTS
 };
@@ -107,7 +121,8 @@ struct store_outcome {
     uint64_t recipient;
     enum store_result result;
     enum store_hop hop;
-    struct wall due;
+    enum store_notice notice; // STORE_FAILED without one: STORE_NOTICE_FAILED
+    struct wall due, now;     // next attempt; time of this one
     struct span status, reason, remote, diagnostic;
 };
 // Idempotent: an outcome for a recipient that is not pending (any more) is ignored.
@@ -116,10 +131,10 @@ struct rc store_sync(struct store *s);
 size_t store_gathered(const struct store *s); // changes since the last sync
 
 // The message with those of its recipients that are pending in `domain` and due
-// at `now`, or with its failed ones if `domain` is empty: at most STORE_LOAD_MAX
-// of them, soonest due first, and all of one return path: the others are left and
-// come up again (store_next). NOT_FOUND: none (any more, or not yet: store_next()
-// tells). FULL: the arena's ceiling.
+// at `now`, or with its owed ones if `domain` is empty: at most STORE_LOAD_MAX
+// of them, soonest due first, and all of one return path (owed: and of one kind of
+// notice): the others are left and come up again (store_next). NOT_FOUND: none (any more, or not
+// yet: store_next() tells). FULL: the arena's ceiling.
 enum { STORE_LOAD_MAX = 1000, STORE_DUE_MAX = 1 << 20 };
 struct rc store_load(struct store *s, uint64_t id, struct span domain, struct wall now,
                      struct arena *a, struct store_envelope *out);
@@ -128,7 +143,7 @@ struct rc store_load(struct store *s, uint64_t id, struct span domain, struct wa
 struct span store_return_path(const struct store_envelope *e);
 
 // What is due, oldest first, one row for each (message, domain) pair; owed
-// bounces have an empty domain and are always due (`due` is 0). At most `limit`
+// notices have an empty domain and are always due (`due` is 0). At most `limit`
 // rows: fewer than that means that there is no more before `until`.
 struct store_due {
     uint64_t message;
@@ -149,7 +164,10 @@ struct rc store_next(struct store *s, uint64_t message, struct span domain, stru
 struct store_facts {
     uint64_t message, size;
     struct wall received;
-    bool null_sender, failed;
+    bool null_sender, owed;
+    bool told; // of a delay
+    bool ours; // a notice: nobody sent it to us
+    bool eight_bit, requiretls;
     unsigned attempts;
     uint8_t notify;
 };
@@ -166,6 +184,7 @@ struct rc store_list(struct store *s, uint64_t after, size_t limit,
 // `tally` counts them all. NOT_FOUND: no such message.
 struct store_tally {
     uint64_t count[STORE_STATES];
+    uint64_t delays; // of those owed: notices of delay, whose recipients count besides
     struct wall due; // the next of the pending ones; WALL_NEVER: none
 };
 struct rc store_show(struct store *s, uint64_t id, struct arena *a, struct store_envelope *out,

@@ -52,7 +52,7 @@ static bool seen_add(struct seen *t, uint64_t message, struct span domain)
 static struct store_due read_due(struct store_row *r)
 {
     struct store_due d = {.message = store_recipient_message((uint64_t)store_row_get(r))};
-    d.bounce = store_row_get(r) == STATE_FAILED;
+    d.bounce = store_row_get(r) == STATE_OWED;
     d.due.us = store_row_get(r);
     d.domain = store_row_span(r);
     d.size = (uint64_t)store_row_get(r);

@@ -65,6 +65,9 @@ bool store_read_recipient(struct store_row *r, struct arena *a, struct store_rec
                             &out->reason,  &out->remote, &out->diagnostic, &out->return_path};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = keep(a, store_row_span(r), &full);
+    int64_t notice = store_row_get(r);
+    out->notice = notice >= 0 && notice < STORE_NOTICES ? (enum store_notice)notice : 0;
+    out->tried.us = store_row_get(r);
     return !full;
 }
 
@@ -90,7 +93,7 @@ static struct store_recipient *one_more(struct gathering *g)
 static struct rc gather(struct store *s, uint64_t id, struct span domain, struct wall now,
                         struct arena *a, struct gathering *g)
 {
-    struct store_row r = store_row_begin(&s->sql, domain.len ? SQL_LOAD_PENDING : SQL_LOAD_FAILED);
+    struct store_row r = store_row_begin(&s->sql, domain.len ? SQL_LOAD_PENDING : SQL_LOAD_OWED);
     store_row_int(&r, store_first(id));
     store_row_int(&r, store_first(id + 1));
     if (domain.len)
@@ -147,9 +150,14 @@ struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *ou
         out->received.us = store_row_get(&r);
         out->size = (uint64_t)store_row_get(&r);
         out->null_sender = store_row_get(&r);
-        out->failed = store_row_get(&r) == STATE_FAILED;
+        out->owed = store_row_get(&r) == STATE_OWED;
         out->attempts = (unsigned)store_row_get(&r);
         out->notify = (uint8_t)store_row_get(&r);
+        out->told = store_row_get(&r);
+        out->ours = store_row_get(&r);
+        int64_t flags = store_row_get(&r);
+        out->eight_bit = flags & FLAG_EIGHT_BIT;
+        out->requiretls = flags & FLAG_REQUIRETLS;
     }
     TRY(store_row_done(&r));
     return there ? RC(OK) : RC(NOT_FOUND);
@@ -172,7 +180,7 @@ struct rc store_next(struct store *s, uint64_t message, struct span domain, stru
 {
     if (message >= s->next_message)
         return RC(NOT_FOUND);
-    struct store_row r = store_row_begin(&s->sql, domain.len ? SQL_NEXT_PENDING : SQL_NEXT_FAILED);
+    struct store_row r = store_row_begin(&s->sql, domain.len ? SQL_NEXT_PENDING : SQL_NEXT_OWED);
     store_row_int(&r, store_first(message));
     store_row_int(&r, store_first(message + 1));
     if (domain.len)

@@ -30,8 +30,11 @@ static struct rc tally_of(struct store *s, uint64_t id, struct store_tally *out)
         if (state < 0 || state >= STORE_STATES)
             continue;
         out->count[state] = count;
+        int64_t due = store_row_get(&r);
         if (state == STATE_PENDING)
-            out->due.us = store_row_get(&r);
+            out->due.us = due;
+        if (state == STATE_OWED)
+            out->delays = (uint64_t)store_row_get(&r);
     }
     return store_row_done(&r);
 }

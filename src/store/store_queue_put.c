@@ -43,15 +43,17 @@ static struct rc put_recipient(struct store *s, const struct store_recipient *wh
 {
     struct store_row r = store_row_begin(&s->sql, SQL_PUT_RECIPIENT);
     store_row_int(&r, (int64_t)who->id);
-    store_row_int(&r, hold.len ? STATE_HELD : STATE_PENDING);
-    store_row_int(&r, hold.len ? WALL_NEVER.us : who->due.us);
+    store_row_int(&r, who->notice ? STATE_OWED : hold.len ? STATE_HELD : STATE_PENDING);
+    store_row_int(&r, who->notice ? 0 : hold.len ? WALL_NEVER.us : who->due.us);
     store_row_int(&r, who->attempts);
     store_row_int(&r, who->notify);
     store_row_text(&r, who->domain);
     store_row_text(&r, who->address);
     store_row_text(&r, who->orcpt);
-    store_row_text(&r, hold);
+    store_row_text(&r, who->notice ? who->reason : hold);
     store_row_text(&r, who->return_path);
+    store_row_int(&r, who->notice);
+    store_row_text(&r, who->status);
     return store_row_run(&r);
 }
 
@@ -98,21 +100,21 @@ static struct rc drop_recipient(struct store *s, uint64_t recipient, enum store_
     return others ? RC(OK) : store_drop_message(s, store_recipient_message(recipient));
 }
 
-static struct rc is_failed(struct store *s, uint64_t recipient, bool *failed)
+static struct rc is_owed(struct store *s, uint64_t recipient, bool *owed)
 {
     struct store_facts facts;
     struct rc rc = store_find(s, recipient, &facts);
-    *failed = rc_ok(rc) && facts.failed;
+    *owed = rc_ok(rc) && facts.owed;
     return rc.code == RC_NOT_FOUND ? RC(OK) : rc;
 }
 
 // All must still be owed: a notice is never sent twice.
 static struct rc check_replaced(struct store *s, const uint64_t *replaces, size_t count)
 {
-    bool failed;
+    bool owed;
     for (size_t i = 0; i < count; i++) {
-        TRY(is_failed(s, replaces[i], &failed));
-        if (!failed)
+        TRY(is_owed(s, replaces[i], &owed));
+        if (!owed)
             return RC(NOT_FOUND);
     }
     return RC(OK);
@@ -172,7 +174,7 @@ static struct rc put_all(struct store *s, struct store_envelope *e, const uint64
     store_body_claim(&s->body, &e->body);
     s->gathered_count++;
     for (size_t i = 0; i < replaces_count; i++)
-        TRY(drop_recipient(s, replaces[i], STATE_FAILED, &was_there));
+        TRY(drop_recipient(s, replaces[i], STATE_OWED, &was_there));
     return RC(OK);
 }
 
@@ -194,30 +196,56 @@ struct rc store_put(struct store *s, struct store_envelope *e, const uint64_t *r
 
 static struct rc mark(struct store *s, const struct store_outcome *o)
 {
-    bool failed = o->result == STORE_FAILED;
+    bool over = o->result != STORE_DEFERRED;
     struct store_row r = store_row_begin(&s->sql, SQL_MARK);
-    store_row_int(&r, failed ? STATE_FAILED : STATE_PENDING);
-    store_row_int(&r, failed ? 0 : o->due.us); // a bounce is due at once
+    store_row_int(&r, over ? STATE_OWED : STATE_PENDING);
+    store_row_int(&r, over ? 0 : o->due.us); // a notice is due at once
     store_row_text(&r, o->status);
     store_row_text(&r, o->reason);
     store_row_text(&r, o->remote);
     store_row_text(&r, o->diagnostic);
     store_row_int(&r, (int64_t)o->recipient);
+    store_row_int(&r, !over ? STORE_NOTICE_NONE : o->notice ? o->notice : STORE_NOTICE_FAILED);
+    store_row_int(&r, o->now.us);
     return store_row_run(&r);
+}
+
+// Who waits goes on waiting; the notice is a row beside it, once.
+static struct rc owe_delay(struct store *s, const struct store_outcome *o)
+{
+    struct store_row r = store_row_begin(&s->sql, SQL_OWE);
+    store_row_int(&r, (int64_t)o->recipient);
+    store_row_int(&r, STORE_RECIPIENTS_MAX);
+    store_row_int(&r, o->notice);
+    TRY(store_row_run(&r));
+    r = store_row_begin(&s->sql, SQL_TOLD);
+    store_row_int(&r, (int64_t)o->recipient);
+    return store_row_run(&r);
+}
+
+static struct rc take_outcome(struct store *s, const struct store_outcome *o)
+{
+    bool was_there;
+    if (o->result == STORE_DEFERRED) {
+        TRY(mark(s, o));
+        return o->notice ? owe_delay(s, o) : RC(OK);
+    }
+    if (o->result == STORE_FAILED || (o->result == STORE_DELIVERED && o->notice))
+        return mark(s, o);
+    TRY(drop_recipient(s, o->recipient, STATE_PENDING, &was_there));
+    if (was_there)
+        return RC(OK);
+    // Held while its delivery was under way.
+    return drop_recipient(s, o->recipient, STATE_HELD, &was_there);
 }
 
 struct rc store_outcome(struct store *s, const struct store_outcome *o)
 {
-    bool was_there = true;
     if (o->recipient > INT64_MAX)
         return RC(OK); // no such recipient
     TRY(s->failed);
     TRY(store_sql_begin(&s->sql));
-    struct rc rc = o->result == STORE_DEFERRED || o->result == STORE_FAILED
-                       ? mark(s, o)
-                       : drop_recipient(s, o->recipient, STATE_PENDING, &was_there);
-    if (rc_ok(rc) && !was_there) // held while its delivery was under way
-        rc = drop_recipient(s, o->recipient, STATE_HELD, &was_there);
+    struct rc rc = take_outcome(s, o);
     if (!rc_ok(rc))
         return store_undo(s, rc);
     s->gathered++;

@@ -17,23 +17,28 @@ static const char tables[] =
     " state INTEGER NOT NULL, due INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " notify INTEGER NOT NULL, domain TEXT NOT NULL, address TEXT NOT NULL, orcpt TEXT NOT NULL,"
     " status TEXT, reason TEXT, remote TEXT, diagnostic TEXT,"
-    " return_path TEXT NOT NULL DEFAULT '');"
+    " return_path TEXT NOT NULL DEFAULT '', notice INTEGER NOT NULL DEFAULT 0,"
+    " told INTEGER NOT NULL DEFAULT 0, tried INTEGER NOT NULL DEFAULT 0);"
     "CREATE INDEX recipient_due ON recipient (due);";
 
 static const char *const upgrades[] = {
     "ALTER TABLE recipient ADD COLUMN return_path TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE recipient ADD COLUMN notice INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recipient ADD COLUMN told INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recipient ADD COLUMN tried INTEGER NOT NULL DEFAULT 0;"
+    "UPDATE recipient SET notice = 1 WHERE state = 1;",
 };
 
 #define OF_MESSAGE " WHERE id >= ?1 AND id < ?2"
 #define COLUMNS                                                                                    \
     "id, attempts, due, notify, address, domain, orcpt, status, reason, remote, diagnostic,"       \
-    " return_path"
+    " return_path, notice, tried"
 #define RECIPIENT "SELECT " COLUMNS " FROM recipient" OF_MESSAGE " AND state = "
-// Those of one return path, which is that of the first in this order.
+// Those of one return path and notice, which are those of the first in this order.
 #define OF_ONE_PATH(which, order)                                                                  \
-    RECIPIENT which " AND return_path = (SELECT return_path FROM recipient" OF_MESSAGE             \
-                    " AND state = " which " ORDER BY " order " LIMIT 1) ORDER BY " order           \
-                    " LIMIT ?4"
+    RECIPIENT which                                                                                \
+        " AND (return_path, notice) = (SELECT return_path, notice FROM recipient" OF_MESSAGE       \
+        " AND state = " which " ORDER BY " order " LIMIT 1) ORDER BY " order " LIMIT ?4"
 
 static const char *const texts[SQL_STATEMENTS] = {
     [SQL_COUNTER_GET] = "SELECT value FROM counter WHERE id = ?1",
@@ -49,8 +54,8 @@ static const char *const texts[SQL_STATEMENTS] = {
                         " head, segment, offset, length, digest, cipher, wrapped_key)"
                         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     [SQL_PUT_RECIPIENT] = "INSERT INTO recipient (id, variant, state, due, attempts, notify,"
-                          " domain, address, orcpt, reason, return_path)"
-                          " VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                          " domain, address, orcpt, reason, return_path, notice, status)"
+                          " VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [SQL_HAS_RECIPIENT] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 LIMIT 1",
     [SQL_GET_RANGE] = "SELECT segment, length FROM message WHERE id = ?1",
     [SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?1",
@@ -58,24 +63,33 @@ static const char *const texts[SQL_STATEMENTS] = {
     // What is held stays so for anything but the end.
     [SQL_MARK] = "UPDATE recipient SET state = CASE ?1 WHEN 0 THEN state ELSE ?1 END,"
                  " due = CASE WHEN ?1 = 0 AND state = 2 THEN due ELSE ?2 END,"
-                 " attempts = attempts + 1, status = ?3, reason = ?4, remote = ?5, diagnostic = ?6"
+                 " attempts = attempts + 1, status = ?3, reason = ?4, remote = ?5, diagnostic = ?6,"
+                 " notice = ?8, tried = ?9"
                  " WHERE id = ?7 AND state IN (0, 2)",
+    // A row of its own for the notice, whose id follows from that of the recipient.
+    [SQL_OWE] = "INSERT INTO recipient (id, variant, state, due, attempts, notify, domain, address,"
+                " orcpt, status, reason, remote, diagnostic, return_path, notice, told, tried)"
+                " SELECT id | ?2, variant, 1, 0, attempts, notify, domain, address, orcpt, status,"
+                " reason, remote, diagnostic, return_path, ?3, 1, tried FROM recipient"
+                " WHERE id = ?1 AND state IN (0, 2) AND told = 0",
+    [SQL_TOLD] = "UPDATE recipient SET told = 1 WHERE id = ?1 AND state IN (0, 2)",
     [SQL_LOAD_MESSAGE] = "SELECT received, sender, client, flags, envid, ret, head, segment,"
                          " offset, length, digest, cipher, wrapped_key FROM message WHERE id = ?1",
     [SQL_LOAD_PENDING] = OF_ONE_PATH("0 AND domain = ?3 AND due <= ?5", "due, id"),
-    [SQL_LOAD_FAILED] = OF_ONE_PATH("1", "id"),
+    [SQL_LOAD_OWED] = OF_ONE_PATH("1", "id"),
     [SQL_DUE] = "SELECT r.id, r.state, r.due, r.domain, m.length FROM recipient AS r"
                 " INDEXED BY recipient_due CROSS JOIN message AS m ON m.id = r.id >> 20"
                 " WHERE r.due <= ?1 AND r.state < 2 ORDER BY r.due, r.id",
-    [SQL_FIND] = "SELECT m.received, m.length, m.sender = '' AND r.return_path = '', r.state, "
-                 "r.attempts, r.notify,"
-                 " r.domain FROM recipient AS r CROSS JOIN message AS m ON m.id = r.id >> 20"
+    [SQL_FIND] = "SELECT m.received, m.length, m.sender = '' AND r.return_path = '', r.state,"
+                 " r.attempts, r.notify, r.told, m.client = '', m.flags FROM recipient AS r CROSS "
+                 "JOIN message AS m ON m.id = r.id >> 20"
                  " WHERE r.id = ?1",
     [SQL_NEXT_PENDING] = "SELECT min(due) FROM recipient WHERE id >= ?1 AND id < ?2"
                          " AND state = 0 AND domain = ?3",
     [SQL_LIST] = "SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_SHOW] = "SELECT " COLUMNS ", state FROM recipient" OF_MESSAGE " ORDER BY id LIMIT ?3",
-    [SQL_TALLY] = "SELECT state, count(*), min(due) FROM recipient" OF_MESSAGE " GROUP BY state",
+    [SQL_TALLY] = "SELECT state, count(*), min(due), sum(notice = 2) FROM recipient" OF_MESSAGE
+                  " GROUP BY state",
     [SQL_DOMAINS] = "SELECT DISTINCT domain FROM recipient" OF_MESSAGE " AND state = 0",
     [SQL_RETRY] = "UPDATE recipient SET due = ?3" OF_MESSAGE " AND state = 0",
     [SQL_PULL_IN] = "UPDATE recipient INDEXED BY recipient_due SET due = ?2"
@@ -84,13 +98,13 @@ static const char *const texts[SQL_STATEMENTS] = {
         "UPDATE recipient SET state = 2, due = 9223372036854775807" OF_MESSAGE " AND state = 0",
     [SQL_RELEASE] = "UPDATE recipient SET state = 0, due = ?3" OF_MESSAGE " AND state = 2",
     [SQL_DROP_ALL] = "DELETE FROM recipient" OF_MESSAGE,
-    [SQL_NEXT_FAILED] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 AND state = 1 LIMIT 1",
+    [SQL_NEXT_OWED] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 AND state = 1 LIMIT 1",
 };
 
 const struct store_schema store_queue_schema = {
     .name = "queue.db",
     .application = 0x474c4251, // "GLBQ"
-    .version = 2,
+    .version = 3,
     .upgrades = upgrades,
     .synchronous = "FULL",
     .cache_kib = 8192,

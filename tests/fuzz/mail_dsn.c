@@ -7,9 +7,10 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void check(const struct buf *b, const char *what)
+static void check(const struct buf *b, bool eight_bit, const char *what)
 {
-    if (!rc_ok(buf_state(b)) || !mail_is_7bit(buf_span(b)) || !span_ends(buf_span(b), SPAN("\r\n")))
+    bool legal = eight_bit ? mail_is_8bit(buf_span(b)) : mail_is_7bit(buf_span(b));
+    if (!rc_ok(buf_state(b)) || !legal || !span_ends(buf_span(b), SPAN("\r\n")))
         panic("%s is not legal", what);
 }
 
@@ -17,7 +18,11 @@ static void dsn(struct span in)
 {
     CLEANUP(buf_free) struct buf b = BUF(16 << 20);
     struct mail_dsn_recipient r[2] = {0};
-    struct mail_dsn d = {.recipients = r, .leave_out_original = in.len % 7 == 0};
+    struct mail_dsn d = {.recipients = r,
+                         .leave_out_original = in.len % 7 == 0,
+                         .action = (enum mail_dsn_action)(in.len % MAIL_DSN_ACTIONS),
+                         .utf8 = in.len % 3 == 0,
+                         .whole = in.len % 2 == 0};
     d.reporting_mta = span_cut(&in, 1);
     d.to = span_cut(&in, 1);
     d.envid = span_cut(&in, 1);
@@ -31,9 +36,12 @@ static void dsn(struct span in)
         each->remote_mta = span_cut(&in, 1);
         each->diagnostic = span_cut(&in, 1);
     }
-    d.original_head = in;
+    d.original = in;
     mail_dsn_put(&b, &d);
-    check(&b, "the notice");
+    check(&b, d.whole && !span_is_ascii(d.original), "the notice");
+    CLEANUP(buf_free) struct buf less = BUF(16 << 20);
+    mail_dsn_redact(&less, buf_span(&b), true);
+    check(&less, false, "the redacted notice");
 }
 
 static void received(struct span in)
@@ -48,11 +56,19 @@ static void received(struct span in)
     r.tls_peer = span_cut(&in, 1);
     r.recipient = in;
     mail_received_put(&b, &r);
-    check(&b, "Received");
+    check(&b, false, "Received");
+}
+
+static void redact(struct span in)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16 << 20);
+    mail_dsn_redact(&b, in, in.len % 2);
+    check(&b, false, "the redacted message");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    redact((struct span){(const char *)data, size});
     dsn((struct span){(const char *)data, size});
     received((struct span){(const char *)data, size});
     return 0;

@@ -159,3 +159,17 @@ def test_utf8_of_one_recipient_is_not_that_of_others(start):
     assert told(server, "müller@b.example")["status"] == "5.6.7"
     assert told(server, "bob@b.example")["outcome"] == "delivered"
     assert any(facts["rcpt_to"] == ["bob@b.example"] for _, facts in sink.got)
+
+
+def test_postfix_takes_over_the_reports(lab, geleit):
+    """What a real next hop makes of what we pass on: it takes the parameters, and the
+    success report is its own to make (RFC 3461 section 5.2.1)."""
+    server = geleit()
+    to = "bob@plain.example"
+    with server.lab.smtp(server.address, server.port) as client:
+        client.ehlo()
+        assert client.mail("alice@" + lab_.world.SENDER_DOMAIN, ["RET=HDRS", "ENVID=for-postfix"])[0] == 250
+        assert client.rcpt(to, ["NOTIFY=FAILURE", f"ORCPT=rfc822;{to}"])[0] == 250
+        assert client.data(letter("postfix"))[0] == 250
+    attempt = server.wait_attempt("plain.example", good=lambda a: a["decision"] == "delivered")
+    assert attempt and attempt["recipients"][0]["taken_by"] == "server-with-dsn"

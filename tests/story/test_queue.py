@@ -52,7 +52,7 @@ def test_one_id_everywhere(server):
     id_ = deferred(server)
     m = one(server, id_)
     assert m["sender"] == "alice@" + world.SENDER_DOMAIN and m["recipients"] == ["bob@sts-mismatch.example"]
-    assert (m["pending"], m["failed"], m["held"]) == (1, 0, 0)
+    assert (m["pending"], m["owed"], m["held"]) == (1, 0, 0)
     assert m["due"] and 0 <= m["age_s"] < 60 and m["size"] > len(LETTER)
     assert "does not list the host" in m["reason"]
     assert server.history()[-1]["message"] == int(id_, 16)

@@ -28,7 +28,7 @@ static struct mail_dsn notice(const struct mail_dsn_recipient *r)
         .now = {INT64_C(1795312707) * 1000000},
         .recipients = r,
         .count = 1,
-        .original_head = SPAN("From: sender@example.net\r\nSubject: hello\r\n\r\n"),
+        .original = SPAN("From: sender@example.net\r\nSubject: hello\r\n\r\n"),
     };
 }
 
@@ -190,7 +190,7 @@ static void raw_eight_bit_header_is_quoted_printable(void **state)
     (void)state;
     CLEANUP(buf_free) struct buf b = BUF(1 << 20);
     struct mail_dsn d = notice(&one);
-    d.original_head = SPAN("Subject: caf\xe9\r\n");
+    d.original = SPAN("Subject: caf\xe9\r\n");
     assert_has(made(&b, &d), "Content-Type: text/rfc822-headers\r\n"
                              "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                              "Subject: caf=E9\r\n");
@@ -201,7 +201,7 @@ static void utf8_header_has_its_own_type(void **state)
     (void)state;
     CLEANUP(buf_free) struct buf b = BUF(1 << 20);
     struct mail_dsn d = notice(&one);
-    d.original_head = SPAN("Subject: caf\xc3\xa9\r\n\r\n");
+    d.original = SPAN("Subject: caf\xc3\xa9\r\n\r\n");
     assert_has(made(&b, &d), "Content-Type: message/global-headers\r\n"
                              "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
                              "Subject: caf=C3=A9\r\n\r\n--");
@@ -215,7 +215,7 @@ static void long_header_is_cut_at_a_line(void **state)
     while (head.len < 200000)
         buf_put(&head, SPAN("X-Field: some text that is neither long nor short\r\n"));
     struct mail_dsn d = notice(&one);
-    d.original_head = buf_span(&head);
+    d.original = buf_span(&head);
     const char *text = made(&b, &d);
     assert_true(b.len < 65536 + 4096);
     assert_has(text, "short\r\n\r\n--=_0_4f2-1-mail-example-net--\r\n");
@@ -228,7 +228,7 @@ static void header_with_endless_lines_is_legal(void **state)
     static char head[60000];
     memset(head, 'x', sizeof head);
     struct mail_dsn d = notice(&one);
-    d.original_head = SPAN_OF(head);
+    d.original = SPAN_OF(head);
     assert_has(made(&b, &d), "quoted-printable");
 }
 
@@ -237,7 +237,7 @@ static void boundary_keeps_off_the_header(void **state)
     (void)state;
     CLEANUP(buf_free) struct buf b = BUF(1 << 20);
     struct mail_dsn d = notice(&one);
-    d.original_head = SPAN("X: y\r\n--=_0_4f2-1-mail-example-net--\r\n");
+    d.original = SPAN("X: y\r\n--=_0_4f2-1-mail-example-net--\r\n");
     assert_has(made(&b, &d), "boundary=\"=_1_4f2-1-mail-example-net\"");
 }
 

@@ -100,6 +100,8 @@ struct span conf_span(const struct conf *c, enum conf_id id)
 int64_t conf_int(const struct conf *c, enum conf_id id)
 {
     (void)c;
+    if (id == CONF_queue_delay_warning)
+        return SECONDS(1000);
     return id == CONF_store_history ? SECONDS(1000) : SECONDS(10);
 }
 
@@ -651,6 +653,66 @@ static void expired_message_owes_a_bounce(void **state)
     assert_int_equal(e.recipients[0].id, id);
 }
 
+// Who waits too long goes on waiting, and a notice is owed, once.
+static void delay_is_told_once(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    uint64_t message, id = one_message(&s, "a.example", &message);
+    for (int attempts = 1; attempts < 5; attempts++) {
+        bool first = attempts == 2, told = attempts >= 2;
+        clock_us += attempts == 1 ? SECONDS(999) : SECONDS(1);
+        outcome(message, "a.example", id, STORE_DEFERRED);
+        turn();
+        outcome_done(RC_OK);
+        due(message, "a.example", clock_us + attempts * SECONDS(60));
+        if (told && attempts < 4)
+            due(message, "", 0);
+        silence();
+        if (!first && attempts < 3)
+            continue;
+        struct rc rc = load(&receiver, message, "", &a, &e, NULL);
+        assert_int_equal(rc_ok(rc), attempts < 4);
+        if (!rc_ok(rc))
+            continue;
+        assert_int_equal(e.count, 1);
+        assert_int_equal(e.recipients[0].notice, STORE_NOTICE_DELAYED);
+        assert_int_equal(e.recipients[0].tried.us, clock_us - (attempts - 2) * SECONDS(1));
+        if (first)
+            continue; // whoever was to write it died: it is owed still
+        struct store_recipient back = {.address = SPAN("me@here.example"),
+                                       .domain = SPAN("here.example")};
+        commit_to(&receiver, &s, 7, SPAN(""), &back, 1, &e.recipients[0].id, 1);
+        turn();
+        due(committed(&receiver, 7, RC_OK), "here.example", clock_us);
+        silence();
+    }
+}
+
+// An alias for many is done with when the message is there: what is told of it is owed at once.
+static void a_notice_can_be_owed_from_the_start(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    struct store_recipient who[] = {
+        {.address = SPAN("1"), .domain = SPAN("b.example")},
+        {.address = SPAN("all"), .domain = SPAN("b.example"), .notice = STORE_NOTICE_EXPANDED}};
+    commit_to(&receiver, &s, 1, SPAN("me@here.example"), who, 2, NULL, 0);
+    turn();
+    uint64_t message = committed(&receiver, 1, RC_OK);
+    due(message, "", 0);
+    due(message, "b.example", clock_us);
+    silence();
+    assert_true(rc_ok(load(&sender, message, "b.example", &a, &e, NULL)));
+    assert_int_equal(e.count, 1);
+    assert_true(rc_ok(load(&receiver, message, "", &a, &e, NULL)));
+    assert_int_equal(e.recipients[0].notice, STORE_NOTICE_EXPANDED);
+}
+
 static void bounce_replaces_and_is_not_taken_twice(void **state)
 {
     (void)state;
@@ -934,6 +996,8 @@ int main(void)
         T(recipients_stay_together),
         T(a_load_behind_an_outcome_waits_for_its_sync),
         T(expired_message_owes_a_bounce),
+        T(delay_is_told_once),
+        T(a_notice_can_be_owed_from_the_start),
         T(bounce_replaces_and_is_not_taken_twice),
         T(bounce_for_some_leaves_the_rest_due),
         T(failed_bounce_is_dropped),

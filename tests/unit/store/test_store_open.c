@@ -151,10 +151,31 @@ static void newer_format_is_left_alone(void **state)
 {
     struct scratch *s = *state;
     scratch_close(s);
+    pragma(s, "PRAGMA user_version=4");
+    refused(s, RC(UNAVAILABLE), "has format 4, this program knows format 3");
     pragma(s, "PRAGMA user_version=3");
-    refused(s, RC(UNAVAILABLE), "has format 3, this program knows format 2");
-    pragma(s, "PRAGMA user_version=2");
     scratch_open(s);
+}
+
+#define NOTICES_GO                                                                                 \
+    "ALTER TABLE recipient DROP COLUMN notice; ALTER TABLE recipient DROP COLUMN told;"            \
+    "ALTER TABLE recipient DROP COLUMN tried;"
+
+// What was owed then was a notice of failure.
+static void a_queue_of_the_second_format_is_taken_over(void **state)
+{
+    struct scratch *s = *state;
+    uint64_t owed = scratch_mail(s, "a@b.example", 1), waits = scratch_mail(s, "c@b.example", 1);
+    scratch_outcome(s, owed, STORE_FAILED, 0);
+    scratch_close(s);
+    pragma(s, NOTICES_GO "PRAGMA user_version = 2");
+    scratch_open(s);
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope got;
+    OK(store_load(s->store, owed >> 20, SPAN(""), WALL_NEVER, &a, &got));
+    assert_int_equal(got.recipients[0].notice, STORE_NOTICE_FAILED);
+    OK(store_load(s->store, waits >> 20, SPAN("b.example"), WALL_NEVER, &a, &got));
+    assert_int_equal(got.recipients[0].notice, STORE_NOTICE_NONE);
 }
 
 static void a_queue_of_the_first_format_is_taken_over(void **state)
@@ -162,7 +183,7 @@ static void a_queue_of_the_first_format_is_taken_over(void **state)
     struct scratch *s = *state;
     uint64_t id = scratch_mail(s, "a@b.example", 1);
     scratch_close(s);
-    pragma(s, "ALTER TABLE recipient DROP COLUMN return_path; PRAGMA user_version = 1");
+    pragma(s, NOTICES_GO "ALTER TABLE recipient DROP COLUMN return_path; PRAGMA user_version = 1");
     scratch_open(s);
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     struct store_envelope got;
@@ -231,6 +252,7 @@ int main(void)
         T(damaged_schema_says_so),
         T(newer_format_is_left_alone),
         T(a_queue_of_the_first_format_is_taken_over),
+        T(a_queue_of_the_second_format_is_taken_over),
         T(foreign_database_is_left_alone),
         T(missing_folder_is_named),
         T(missing_segment_is_counted),

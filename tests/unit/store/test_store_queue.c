@@ -313,6 +313,109 @@ static void failed_is_kept_until_replaced(void **state)
     assert_int_equal(got.sender.len, 0);
 }
 
+static void tell(struct scratch *s, uint64_t id, enum store_result result, enum store_notice notice)
+{
+    struct store_outcome o = {.recipient = id,
+                              .result = result,
+                              .notice = notice,
+                              .due = at_second(50),
+                              .now = at_second(40),
+                              .reason = SPAN("why")};
+    OK(store_outcome(s->store, &o));
+    OK(store_sync(s->store));
+}
+
+static void success_is_kept_until_it_is_told(void **state)
+{
+    struct scratch *s = *state;
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope got;
+    uint64_t id = scratch_mail(s, "a@one.example", 1);
+    tell(s, id, STORE_DELIVERED, STORE_NOTICE_RELAYED);
+    tell(s, id, STORE_DELIVERED, STORE_NOTICE_NONE); // told twice: nothing
+    IS(NOT_FOUND, load(s, id, "one.example", &a, &got));
+    OK(load(s, id, "", &a, &got));
+    assert_int_equal(got.recipients[0].notice, STORE_NOTICE_RELAYED);
+    assert_int_equal(got.recipients[0].tried.us, at_second(40).us);
+    assert_true(same(got.recipients[0].reason, "why"));
+    struct store_recipient back = to("sender@example.org", 2);
+    struct store_envelope notice = mail_to(s, &back, 1, SPAN("notice"));
+    OK(store_put(s->store, &notice, &id, 1));
+    OK(store_sync(s->store));
+    IS(NOT_FOUND, load(s, id, "", &a, &got));
+    assert_int_equal(store_count(s->store), 1);
+}
+
+static void delay_is_owed_beside_who_waits(void **state)
+{
+    struct scratch *s = *state;
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope got;
+    struct store_facts f;
+    struct store_tally t;
+    uint64_t id = scratch_mail(s, "a@one.example", 1);
+    tell(s, id, STORE_DEFERRED, STORE_NOTICE_DELAYED);
+    tell(s, id, STORE_DEFERRED, STORE_NOTICE_DELAYED); // once
+    OK(store_find(s->store, id, &f));
+    assert_true(f.told && !f.owed && f.attempts == 2);
+    OK(load(s, id, "one.example", &a, &got));
+    assert_int_equal(got.count, 1);
+    OK(load(s, id, "", &a, &got));
+    assert_int_equal(got.count, 1);
+    assert_int_equal(got.recipients[0].notice, STORE_NOTICE_DELAYED);
+    assert_true(same(got.recipients[0].address, "a@one.example"));
+    uint64_t owed = got.recipients[0].id;
+    tell(s, owed, STORE_DELIVERED, STORE_NOTICE_NONE); // no delivery can end it
+    OK(store_show(s->store, id >> 20, &a, &got, &t));
+    assert_int_equal(t.count[STATE_OWED], 1);
+    assert_int_equal(t.delays, 1);
+    struct store_recipient back = to("sender@example.org", 2);
+    struct store_envelope notice = mail_to(s, &back, 1, SPAN("notice"));
+    OK(store_put(s->store, &notice, &owed, 1));
+    tell(s, id, STORE_DEFERRED, STORE_NOTICE_DELAYED); // nor again when it was told
+    IS(NOT_FOUND, load(s, id, "", &a, &got));
+    OK(load(s, id, "one.example", &a, &got));
+}
+
+// One notice says one thing.
+static void owed_rows_come_by_kind(void **state)
+{
+    struct scratch *s = *state;
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope got;
+    struct store_recipient who[] = {to("a@one.example", 1), to("b@one.example", 1),
+                                    to("c@one.example", 1), to("list@one.example", 1)};
+    who[3].notice = STORE_NOTICE_EXPANDED;
+    who[3].reason = SPAN("many");
+    who[3].status = SPAN("2.0.0");
+    struct store_envelope e = mail_to(s, who, 4, SPAN("x"));
+    OK(store_put(s->store, &e, NULL, 0));
+    OK(store_sync(s->store));
+    OK(load(s, who[0].id, "one.example", &a, &got));
+    assert_int_equal(got.count, 3);
+    tell(s, who[0].id, STORE_FAILED, STORE_NOTICE_NONE);
+    tell(s, who[1].id, STORE_DELIVERED, STORE_NOTICE_DELIVERED);
+    tell(s, who[2].id, STORE_FAILED, STORE_NOTICE_FAILED);
+    static const struct {
+        enum store_notice notice;
+        size_t count;
+    } want[] = {{STORE_NOTICE_FAILED, 2}, {STORE_NOTICE_DELIVERED, 1}, {STORE_NOTICE_EXPANDED, 1}};
+    for (size_t i = 0; i < 3; i++) {
+        struct store_recipient back = to("sender@example.org", 2);
+        struct store_envelope notice = mail_to(s, &back, 1, SPAN("notice"));
+        uint64_t ids[2];
+        OK(load(s, who[0].id, "", &a, &got));
+        assert_int_equal(got.recipients[0].notice, want[i].notice);
+        assert_int_equal(got.count, want[i].count);
+        for (size_t k = 0; k < got.count; k++)
+            ids[k] = got.recipients[k].id;
+        OK(store_put(s->store, &notice, ids, got.count));
+        OK(store_sync(s->store));
+    }
+    assert_true(same(got.recipients[0].reason, "many") && same(got.recipients[0].status, "2.0.0"));
+    assert_int_equal(store_count(s->store), 3);
+}
+
 static void bounce_is_never_put_twice(void **state)
 {
     struct scratch *s = *state;
@@ -458,10 +561,10 @@ static void find_gives_what_decides(void **state)
     assert_int_equal(f.message, e.id);
     assert_int_equal(f.received.us, e.received.us);
     assert_int_equal(f.size, 5);
-    assert_true(f.null_sender && !f.failed && f.attempts == 0 && f.notify == 3);
+    assert_true(f.null_sender && !f.owed && f.attempts == 0 && f.notify == 3);
     scratch_outcome(s, who.id, STORE_FAILED, 0);
     OK(store_find(s->store, who.id, &f));
-    assert_true(f.failed && f.attempts == 1);
+    assert_true(f.owed && f.attempts == 1);
     IS(NOT_FOUND, store_find(s->store, who.id + 1, &f));
     IS(NOT_FOUND, store_find(s->store, UINT64_MAX, &f));
 }
@@ -470,18 +573,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
-        T(message_comes_back_whole),      T(load_is_by_domain),
-        T(load_is_of_what_is_due),        T(load_respects_the_ceiling),
-        T(load_is_by_return_path),        T(a_bounce_is_of_one_return_path),
-        T(load_gives_many_in_portions),   T(bad_envelopes_are_refused),
-        T(bad_ranges_are_refused),        T(one_record_serves_one_message),
-        T(sealed_segment_takes_no_more),  T(delivered_message_is_gone),
-        T(outcomes_are_idempotent),       T(deferred_is_due_again_and_remembers),
-        T(failed_is_kept_until_replaced), T(bounce_is_never_put_twice),
-        T(dropped_leaves_no_bounce),      T(message_stays_for_its_other_recipients),
-        T(due_is_ordered_and_bounded),    T(due_gives_a_pair_once),
-        T(bounces_are_always_due),        T(next_says_what_is_left_of_a_pair),
-        T(find_gives_what_decides),
+        T(message_comes_back_whole),       T(load_is_by_domain),
+        T(load_is_of_what_is_due),         T(load_respects_the_ceiling),
+        T(load_is_by_return_path),         T(a_bounce_is_of_one_return_path),
+        T(load_gives_many_in_portions),    T(bad_envelopes_are_refused),
+        T(bad_ranges_are_refused),         T(one_record_serves_one_message),
+        T(sealed_segment_takes_no_more),   T(delivered_message_is_gone),
+        T(outcomes_are_idempotent),        T(deferred_is_due_again_and_remembers),
+        T(failed_is_kept_until_replaced),  T(bounce_is_never_put_twice),
+        T(dropped_leaves_no_bounce),       T(message_stays_for_its_other_recipients),
+        T(due_is_ordered_and_bounded),     T(due_gives_a_pair_once),
+        T(bounces_are_always_due),         T(next_says_what_is_left_of_a_pair),
+        T(find_gives_what_decides),        T(success_is_kept_until_it_is_told),
+        T(delay_is_owed_beside_who_waits), T(owed_rows_come_by_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

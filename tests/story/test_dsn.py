@@ -1,0 +1,330 @@
+"""Delivery status notifications end to end (RFC 3461, 3464, 6533, 8689): who is told
+what, by whom, with which words, once, and what the notice returns."""
+import contextlib
+import email
+import email.policy
+import json
+import re
+import ssl
+import time
+
+import pytest
+
+import alone
+import lab as lab_
+import world
+from alone import Talk, letter, stuffed
+from parts import smtp_server
+from virtual import HOUR, Clock
+
+ALICE = "alice@a.example"
+NO_DSN = ("PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8")
+ALL = "NOTIFY=SUCCESS,FAILURE,DELAY"
+SUBJECTS = {
+    "failed": "Your message could not be delivered",
+    "delayed": "Your message has not been delivered yet",
+    "delivered": "Your message was delivered",
+    "relayed": "Your message was passed on",
+    "expanded": "Your message was passed on",
+}
+
+
+class Notice:
+    """One that any reader of RFC 3464 knows."""
+
+    def __init__(self, raw, facts):
+        self.raw, self.facts = raw, facts
+        self.message = m = email.message_from_bytes(raw, policy=email.policy.default)
+        assert not any(p.defects for p in m.walk()), m
+        assert m.get_content_type() == "multipart/report" and m.get_param("report-type") == "delivery-status"
+        assert m["Auto-Submitted"] and m["Message-ID"] and m["Date"] and m["From"] and m["To"]
+        self.parts = list(m.iter_parts())
+        self.text, self.first_line = self.parts[0].get_content(), self.parts[0].get_content().split("\n")[0]
+        status = self.parts[1]
+        self.status_type = status.get_content_type()
+        if self.status_type == "message/delivery-status":
+            assert raw.isascii() or status.as_string().isascii()
+            groups = status.get_payload()
+        else:
+            assert self.status_type == "message/global-delivery-status"
+            text = status.get_payload(decode=True).decode()
+            groups = [email.message_from_string(g, policy=email.policy.SMTPUTF8) for g in text.strip().split("\r\n\r\n")]
+        self.about = groups[0]
+        assert self.about["Reporting-MTA"] == "dns; " + world.SENDER_HOST and self.about["Arrival-Date"]
+        self.recipients = {g["Final-Recipient"].split(";")[1].strip(): g for g in groups[1:]}
+        self.action, = {g["Action"] for g in groups[1:]}
+        assert m["Subject"] in (SUBJECTS[self.action], "A report whose content is left out")
+        self.returned = self.parts[2] if len(self.parts) > 2 else None
+
+
+@pytest.fixture
+def start(here, program, request):
+    """make({domain: sink}) with "*" for the rest, which takes the notices."""
+    made = []
+
+    def make(sinks, **more):
+        routes = {"send.routes": [f"{d} [127.0.0.1]:{s.port}" for d, s in sinks.items()]}
+        server = lab_.Geleit(here, program, f"{request.node.name[:40]}-{len(made)}", options=alone.options(None, **{
+            **routes, "smtp.receivers": 1, **more}))
+        made.append((server, sinks))
+        return server.start()
+    yield make
+    for server, sinks in made:
+        server.stop()
+        for s in sinks.values():
+            s.close()
+        log = server.log_end()
+        print(log)
+        assert "AddressSanitizer" not in log and "runtime error" not in log
+
+
+def notices(sink, to=ALICE):
+    return [Notice(raw, facts) for raw, facts in list(sink.got)
+            if facts["mail_from"] == "" and facts["rcpt_to"] == [to]]
+
+
+def send(server, raw, to, mail="", sender=ALICE, talk=None):
+    """Recipients with their parameters; the reply to the end of data."""
+    with contextlib.ExitStack() as stack:
+        t = talk or stack.enter_context(Talk(server)).greeted()
+        assert t.ask(f"MAIL FROM:<{sender}> {mail}".rstrip()).startswith("250")
+        for who in to:
+            address, _, parameters = who.partition(" ")
+            reply = t.ask(f"RCPT TO:<{address}> {parameters}".rstrip())
+            assert reply.startswith("250"), reply
+        assert t.ask("DATA").startswith("354")
+        t.say(stuffed(raw))
+        reply = t.reply()
+        assert reply.startswith("250"), reply
+        return re.search(r"message (\S+) is queued", reply)[1]
+
+
+def one(server, sink, to=ALICE):
+    """Exactly one notice, and nothing left to do."""
+    assert lab_.until(lambda: notices(sink, to), 20, 0.05), "no notice came"
+    assert alone.emptied(server, 15)
+    notice, = notices(sink, to)
+    return notice
+
+
+def none(server, sink, to=ALICE):
+    assert alone.emptied(server, 20)
+    time.sleep(0.3)
+    assert not notices(sink, to)
+
+
+# ---- success -------------------------------------------------------------------
+def test_passed_on_to_a_server_without_dsn(start):
+    plain, back = alone.Sink(extensions=NO_DSN), alone.Sink()
+    server = start({"b.example": plain, "*": back})
+    send(server, letter("relayed"), [f"bob@b.example {ALL} ORCPT=rfc822;Bob+2Bx@b.example", "carol@b.example",
+                                     "dave@b.example NOTIFY=FAILURE,DELAY", "eve@b.example NOTIFY=NEVER",
+                                     "frank@b.example NOTIFY=SUCCESS"], "ENVID=QQ+2B314 RET=FULL")
+    n = one(server, back)
+    assert n.action == "relayed" and sorted(n.recipients) == ["bob@b.example", "frank@b.example"]
+    got = n.recipients["bob@b.example"]
+    assert got["Original-Recipient"] == "rfc822;Bob+x@b.example" and got["Status"][0] == "2"
+    assert "Original-Recipient" not in n.recipients["frank@b.example"]
+    assert n.about["Original-Envelope-Id"] == "QQ+314"
+    assert got["Last-Attempt-Date"] and not got["Will-Retry-Until"]
+    assert "in the clear" in n.first_line, "success says how our hop was protected"
+    assert n.returned.get_content_type() == "text/rfc822-headers", "success returns headers only (RFC 3461 6.2)"
+    assert "RET" not in n.facts["parameters"]["mail"] and "ENVID" not in n.facts["parameters"]["mail"]
+    assert not any("NOTIFY=" in p and "NEVER" not in p for p in n.facts["parameters"]["rcpt"])
+
+
+def test_a_server_with_dsn_tells_itself(start):
+    able, back = alone.Sink(), alone.Sink()
+    server = start({"b.example": able, "*": back})
+    send(server, letter("theirs"), [f"bob@b.example {ALL} ORCPT=rfc822;bob@b.example", "carol@b.example"],
+         "ENVID=e1 RET=HDRS")
+    none(server, back)
+    (_, facts), = able.named("theirs")
+    assert "ENVID=e1" in facts["parameters"]["mail"] and "RET=HDRS" in facts["parameters"]["mail"]
+    assert facts["parameters"]["rcpt"] == [f"{ALL} ORCPT=rfc822;bob@b.example", ""]
+
+
+def test_delivered_by_lmtp(start):
+    box, back = alone.Sink(extensions=NO_DSN), alone.Sink()
+    box.server.lmtp = True
+    server = start({"*": back}, **{"local.domains": ["home.example"], "local.lmtp": f"127.0.0.1:{box.port}",
+                                   "local.check_mailboxes": False})
+    send(server, letter("home"), ["bob@home.example NOTIFY=SUCCESS", "carol@home.example NOTIFY=FAILURE"])
+    n = one(server, back)
+    assert n.action == "delivered" and list(n.recipients) == ["bob@home.example"]
+    assert n.first_line == "delivered to the mailbox"
+    assert f":{box.port}" not in n.text, "where mailboxes are is our concern"
+    box.close()
+
+
+def test_success_of_nobody(start):
+    plain, back = alone.Sink(extensions=NO_DSN), alone.Sink()
+    server = start({"b.example": plain, "*": back})
+    send(server, letter("null"), ["bob@b.example NOTIFY=SUCCESS", "never-x@b.example NOTIFY=FAILURE"], sender="")
+    assert alone.emptied(server, 15)
+    assert len(plain.got) == 1 and not back.got
+
+
+def test_each_kind_is_a_notice_of_its_own(start):
+    plain, back = alone.Sink(extensions=NO_DSN), alone.Sink()
+    server = start({"b.example": plain, "*": back})
+    send(server, letter("mixed"), [f"bob@b.example {ALL}", f"never-x@b.example {ALL}", "never-y@b.example NOTIFY=SUCCESS",
+                                   "never-z@b.example NOTIFY=NEVER"])
+    assert lab_.until(lambda: len(notices(back)) == 2, 15)
+    assert alone.emptied(server, 10)
+    told = {n.action: sorted(n.recipients) for n in notices(back)}
+    assert told == {"relayed": ["bob@b.example"], "failed": ["never-x@b.example"]}
+
+
+# ---- delay ---------------------------------------------------------------------
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    return Clock(tmp_path / "clock", monkeypatch)
+
+
+def attempts(server, count, patience=10):
+    assert lab_.until(lambda: len([a for a in server.history() if a["domain"] == "b.example"]) >= count, patience, 0.05)
+
+
+def test_delay_is_told_once_to_who_did_not_forbid_it(clock, start):
+    later, back = alone.Sink(reply={"rcpt": "451 4.7.1 come back"}), alone.Sink()
+    server = start({"b.example": later, "*": back}, **{"queue.retry_first": "5m", "queue.retry_longest": "4h"})
+    id_ = send(server, letter("late"), ["bob@b.example ORCPT=rfc822;bob@b.example", f"carol@b.example {ALL}",
+                                        "dave@b.example NOTIFY=FAILURE", "eve@b.example NOTIFY=NEVER"], "ENVID=late RET=FULL")
+    attempts(server, 1)
+    time.sleep(0.3)
+    clock.move(3.8 * HOUR)
+    attempts(server, 2)
+    time.sleep(0.5)
+    assert not notices(back), "four hours are not over"
+    for count in range(3, 6):
+        clock.move(5 * HOUR)
+        attempts(server, count)
+        time.sleep(0.5)
+    n, = notices(back)
+    assert n.action == "delayed" and sorted(n.recipients) == ["bob@b.example", "carol@b.example"]
+    got = n.recipients["bob@b.example"]
+    assert got["Status"] == "4.7.1" and got["Original-Recipient"] == "rfc822;bob@b.example"
+    retry = email.utils.parsedate_to_datetime(got["Will-Retry-Until"])
+    arrived = email.utils.parsedate_to_datetime(n.about["Arrival-Date"])
+    assert abs((retry - arrived).total_seconds() - 5 * 24 * HOUR) < 2
+    assert n.about["Original-Envelope-Id"] == "late" and got["Last-Attempt-Date"]
+    assert "451 4.7.1 come back" in n.first_line and "need not do anything" in n.text
+    assert n.returned.get_content_type() == "text/rfc822-headers"
+    shown = json.loads(server.command("queue", "show", "--json", id_).stdout)
+    assert shown["pending"] == 4 and shown["owed"] == 0
+    later.host.odd.clear()
+    clock.move(5 * HOUR)
+    assert alone.emptied(server, 15)
+    assert len(notices(back)) == 1, "who has it in the end and did not ask hears no more (the next server has DSN)"
+
+
+def test_no_delay_is_told_where_the_operator_says_so(clock, start):
+    later, back = alone.Sink(reply={"rcpt": "451 4.7.1 come back"}), alone.Sink()
+    server = start({"b.example": later, "*": back}, **{"queue.retry_first": "5m", "queue.delay_warning": "0"})
+    send(server, letter("late"), ["bob@b.example", f"carol@b.example {ALL}"])
+    for count in range(1, 4):
+        attempts(server, count)
+        time.sleep(0.2)
+        clock.move(5 * HOUR)
+    time.sleep(0.5)
+    assert not notices(back)
+
+
+# ---- what comes back -----------------------------------------------------------
+UTF8_HEAD = ("From: Älice <alice@a.example>\r\nSubject: Grüße\r\nMessage-ID: <u@a.example>\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("body", ["Hello.\r\n", "Grüße, größer\r\n"], ids=["ascii", "eight-bit"])
+def test_the_whole_message_comes_back(start, body):
+    back = alone.Sink()
+    server = start({"*": back})
+    raw = letter("whole") + body.encode()
+    send(server, raw, ["never-x@b.example"], "RET=FULL" + ("" if body.isascii() else " BODY=8BITMIME"))
+    n = one(server, back)
+    assert n.returned.get_content_type() == "message/rfc822"
+    assert raw in n.raw, "byte for byte"
+    assert ("8bit" if not body.isascii() else "7bit") == n.returned["Content-Transfer-Encoding"]
+    assert ("BODY=8BITMIME" in n.facts["parameters"]["mail"]) == (not body.isascii())
+
+
+def test_the_whole_message_with_utf8_header(start):
+    back = alone.Sink()
+    server = start({"*": back})
+    raw = UTF8_HEAD + "Grüße\r\n".encode()
+    with Talk(server) as talk:
+        talk.greeted()
+        send(server, raw, ["never-x@b.example"], "RET=FULL BODY=8BITMIME SMTPUTF8", talk=talk)
+    n = one(server, back)
+    assert n.returned.get_content_type() == "message/global" and n.raw.isascii()
+    assert raw in n.returned.get_payload(decode=True)
+
+
+def test_unasked_the_header_comes_back(start):
+    back = alone.Sink()
+    server = start({"*": back})
+    send(server, letter("head"), ["never-x@b.example"])
+    n = one(server, back)
+    assert n.returned.get_content_type() == "text/rfc822-headers" and b"0123456789abcdef" not in n.raw
+
+
+def test_unasked_all_comes_back_where_the_operator_says_so(start):
+    back = alone.Sink()
+    server = start({"*": back}, **{"notice.whole": True})
+    send(server, letter("all"), ["never-x@b.example"])
+    assert one(server, back).returned.get_content_type() == "message/rfc822"
+    send(server, letter("head"), ["never-x@b.example"], "RET=HDRS")
+    assert lab_.until(lambda: len(notices(back)) == 2, 15)
+    assert notices(back)[1].returned.get_content_type() == "text/rfc822-headers"
+
+
+def test_too_large_to_come_back(start):
+    back = alone.Sink()
+    server = start({"*": back}, **{"notice.largest": "10k"})
+    send(server, letter("large", 20_000), ["never-x@b.example"], "RET=FULL")
+    n = one(server, back)
+    assert n.returned.get_content_type() == "text/rfc822-headers" and "too large" in n.text
+
+
+def test_eight_bit_comes_back_by_a_server_that_takes_none(start):
+    back = alone.Sink(extensions=tuple(e for e in smtp_server.USUAL if e not in ("8BITMIME", "SMTPUTF8")))
+    good = alone.Sink()
+    server = start({"b.example": good, "*": back})
+    send(server, letter("eight") + "Grüße\r\n".encode(), ["never-x@b.example"], "RET=FULL BODY=8BITMIME")
+    n = one(server, back)
+    assert n.returned is None and n.raw.isascii() and n.action == "failed"
+    assert "550 5.1.1 no such user here" in n.first_line and "left out" in n.text
+
+
+def test_the_internationalised_form(start):
+    """For a sender who uses SMTPUTF8; who does not gets 7-bit forms."""
+    back = alone.Sink()
+    server = start({"*": back})
+    to = "never-用户@b.example ORCPT=utf-8;never-\\x{7528}\\x{6237}@b.example"
+    with Talk(server) as talk:
+        talk.greeted()
+        send(server, letter("one"), [to], "SMTPUTF8", sender="älice@a.example", talk=talk)
+        send(server, letter("two"), [to], "SMTPUTF8", sender=ALICE, talk=talk)
+    assert alone.emptied(server, 20)
+    u = one(server, back, "älice@a.example")
+    assert u.status_type == "message/global-delivery-status" and u.raw.isascii()
+    assert u.recipients["never-用户@b.example"]["Original-Recipient"] == "utf-8;never-用户@b.example"
+    a = one(server, back)
+    assert a.status_type == "message/delivery-status"
+    assert a.recipients["never-\\x{7528}\\x{6237}@b.example"]["Final-Recipient"].startswith("utf-8;")
+
+
+# ---- crashes -------------------------------------------------------------------
+def test_each_is_told_once_whoever_is_killed(start):
+    plain, back = alone.Sink(extensions=NO_DSN), alone.Sink()
+    server = start({"b.example": plain, "*": back}, **{"smtp.receivers": 2})
+    for i in range(30):
+        send(server, letter(f"m{i}"), [f"bob@b.example {ALL}", f"never-x@b.example {ALL}"], sender=f"alice-{i}@a.example")
+        if i % 10 == 5:
+            alone.kill(alone.role_pids(server, ("receiver", "queue", "store")[i // 10]))
+            assert lab_.until(server._greets, 10)
+    assert alone.emptied(server, 60)
+    for i in range(30):
+        told = sorted(n.action for n in notices(back, f"alice-{i}@a.example"))
+        assert set(told) == {"failed", "relayed"}, (i, told)
+        assert len(told) == 2, (i, told)
