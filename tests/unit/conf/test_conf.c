@@ -212,7 +212,7 @@ static void a_section_has_what_its_role_gets(void **state)
     CLEANUP(buf_free) struct buf json = BUF(65536);
     conf_print_json(&json, section);
     assert_null(strstr(buf_str(&json), "tls.key"));
-    assert_null(strstr(buf_str(&json), "send."));
+    assert_null(strstr(buf_str(&json), "store.history"));
     conf_free(section);
     conf_free(c);
 }
