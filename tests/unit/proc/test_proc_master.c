@@ -293,7 +293,7 @@ static void every_pair_of_the_table_is_linked(void **state)
     is_up(s, "fetcher/0", "resolver number=0");
     is_up(s, "fetcher/0", "sender number=0");
     is_up(s, "receiver/0", "resolver number=0");
-    assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=fetcher"));
+    assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=sender"));
     assert_null(strstr(buf_str(&s->text), "receiver/0 up peer=receiver"));
 }
 

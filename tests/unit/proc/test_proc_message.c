@@ -123,16 +123,30 @@ static void nonsense_is_malformed(void **state)
     assert_false(unpacks(&e, 100000));
 }
 
+// Where the count of the recipients stands: the first thing that differs.
+static size_t count_at(struct store_envelope e)
+{
+    CLEANUP(buf_free) struct buf none = BUF(100000), one = BUF(100000);
+    size_t at = 0;
+    e.count = 1;
+    proc_envelope_pack(&one, &e);
+    e.count = 0;
+    proc_envelope_pack(&none, &e);
+    while (one.at[at] == none.at[at])
+        at++;
+    return at - 3; // most significant byte first
+}
+
 static void false_count_takes_no_memory(void **state)
 {
     (void)state;
     CLEANUP(buf_free) struct buf b = BUF(10000);
     CLEANUP(arena_free) struct arena a = ARENA((size_t)1 << 40);
     struct store_envelope e = sample(), got;
+    size_t at = count_at(e);
     e.count = 0;
-    e.hold = SPAN("");
     proc_envelope_pack(&b, &e);
-    b.at[b.len - 8] = (char)0x40; // before the empty hold
+    b.at[at] = (char)0x40;
     struct rd r = RD(buf_span(&b));
     assert_false(proc_envelope_unpack(&r, &got, &a));
     assert_true(a.used < 10000);
