@@ -50,6 +50,7 @@ struct receiver_door { // where clients come in
     struct receiver *receiver;
     struct io_listener *listener;
     enum smtp_service service;
+    int fd; // until it is open
 };
 
 struct receiver {
