@@ -384,6 +384,12 @@ domain("no8bit.odd.example", transport="tls",
        host_=dict(cert="self", odd={"extensions": ("PIPELINING", "SIZE 52428800", "DSN", "ENHANCEDSTATUSCODES")}),
        why="No 8BITMIME: 7-bit mail goes through as it is (8-bit mail is converted or returned).",
        rfc=("RFC 6152 §3",))
+host("mx1.some8bit.example", cert="self", odd={"extensions": ("PIPELINING", "DSN")})
+host("mx2.some8bit.example", cert="self")
+domain("some8bit.example", signing="none", transport="tls", requirement=("opportunistic",) * 2,
+       mx=((10, "mx1.some8bit.example"), (20, "mx2.some8bit.example")), via="mx1.some8bit.example",
+       why="The first host has no 8BITMIME, the second does: 7-bit mail goes to the first, 8-bit mail to the second.",
+       rfc=("RFC 6152 §3",))
 domain("small.odd.example", transport="tls", host_=dict(cert="self", odd={"size": 20000}),
        why="SIZE 20000: small messages go through, larger ones are returned without being sent.",
        rfc=("RFC 1870 §6",))

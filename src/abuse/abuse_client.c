@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUESTIONS_MAX = 1 + ABUSE_NAMES_MAX + ABUSE_LISTS_MAX, NOT_A_LIST = -1 };
+enum { NOT_A_LIST = -1 };
 
 struct question {
     struct dns_question ask;
@@ -15,7 +15,7 @@ struct question {
 struct abuse_client {
     const struct abuse_conf *conf;
     struct dns_address address;
-    struct question questions[QUESTIONS_MAX];
+    struct question *questions; // until the last one was answered
     unsigned count;
     bool confirmed, unknown; // unknown: a question about names was not answered
     struct dns_name name;
@@ -25,8 +25,8 @@ struct abuse_client {
 
 static void add(struct abuse_client *c, const struct dns_name *name, enum dns_type type, int list)
 {
-    if (c->count < QUESTIONS_MAX)
-        c->questions[c->count++] = (struct question){.ask = {*name, type}, .list = list};
+    c->questions = mem_resize(c->questions, (c->count + 1) * sizeof *c->questions);
+    c->questions[c->count++] = (struct question){.ask = {*name, type}, .list = list};
 }
 
 // The address the other way round, in front of a zone (RFC 1035 §3.5, RFC 3596 §2.5).
@@ -58,6 +58,8 @@ struct abuse_client *abuse_client_new(const struct abuse_conf *conf,
 
 void abuse_client_free(struct abuse_client *c)
 {
+    if (c)
+        free(c->questions);
     free(c);
 }
 
@@ -74,10 +76,16 @@ bool abuse_client_asks(struct abuse_client *c, unsigned *ticket, struct dns_ques
     return false;
 }
 
+// All that is there was read, or nothing is.
+static bool is_whole(const struct dns_answer *a)
+{
+    return a->presence != DNS_NO_ANSWER && !a->unread && (a->presence != DNS_DATA || a->count > 0);
+}
+
 static void names_told(struct abuse_client *c, const struct dns_answer *a)
 {
     enum dns_type type = c->address.v6 ? DNS_AAAA : DNS_A;
-    c->unknown |= a->presence == DNS_NO_ANSWER;
+    c->unknown |= !is_whole(a) || a->count > ABUSE_NAMES_MAX;
     for (size_t i = 0; i < a->count && i < ABUSE_NAMES_MAX; i++)
         add(c, &a->records[i].name, type, NOT_A_LIST);
 }
@@ -85,10 +93,9 @@ static void names_told(struct abuse_client *c, const struct dns_answer *a)
 static void addresses_told(struct abuse_client *c, const struct question *q,
                            const struct dns_answer *a)
 {
-    c->unknown |= a->presence == DNS_NO_ANSWER;
+    c->unknown |= !is_whole(a);
     for (size_t i = 0; i < a->count && !c->confirmed; i++) {
-        const struct dns_address *one = &a->records[i].address;
-        if (one->v6 != c->address.v6 || memcmp(one->at, c->address.at, sizeof one->at) != 0)
+        if (!dns_address_eq(&a->records[i].address, &c->address))
             continue;
         c->confirmed = true;
         c->name = q->ask.name;
@@ -117,14 +124,19 @@ void abuse_client_answer(struct abuse_client *c, unsigned ticket, const struct d
 {
     if (ticket >= c->count || c->questions[ticket].answered)
         panic("an answer to no question (%u)", ticket);
-    struct question *q = &c->questions[ticket];
-    q->answered = true;
-    if (q->list != NOT_A_LIST)
-        list_told(c, (size_t)q->list, a);
-    else if (q->ask.type == DNS_PTR)
+    c->questions[ticket].answered = true;
+    struct question q = c->questions[ticket];
+    if (q.list != NOT_A_LIST)
+        list_told(c, (size_t)q.list, a);
+    else if (q.ask.type == DNS_PTR)
         names_told(c, a);
     else
-        addresses_told(c, q, a);
+        addresses_told(c, &q, a);
+    if (!abuse_client_done(c))
+        return;
+    free(c->questions); // what was found may be kept for hours
+    c->questions = NULL;
+    c->count = 0;
 }
 
 bool abuse_client_done(const struct abuse_client *c)

@@ -2,7 +2,8 @@
 // name that leads back to it (FCrDNS), and which block lists have it (RFC 5782).
 //
 // All questions that can be are asked at once. No answer is never a listing, and
-// never a missing name.
+// never a missing name. Of more than ABUSE_NAMES_MAX names the rest is not asked for,
+// and then it is not known that none leads back.
 #pragma once
 #include "dns_answer.h"
 
@@ -22,7 +23,7 @@ enum abuse_name {
     ABUSE_NAME_NOT_ASKED,
     ABUSE_NAME_CONFIRMED, // `name` has the client's address
     ABUSE_NAME_NONE,      // it has no name, or none that leads back
-    ABUSE_NAME_NOT_KNOWN, // a question was not answered
+    ABUSE_NAME_NOT_KNOWN, // a question was not answered, or not asked
 };
 struct abuse_finding {
     enum abuse_name name_is;

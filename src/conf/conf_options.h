@@ -246,6 +246,9 @@ X(store_path, "store.path", CONF_FILE, 0, 0, "/var/lib/geleit", NULL, CONF_MASTE
 X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(315360000), "90d", NULL, CONF_STORE, NULL,
   "How long decision records are kept.")
 
+X(web_listen, "web.listen", CONF_LIST, 0, 0, "127.0.0.1:9825", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses of the page of metrics for Prometheus, http://ADDRESS:PORT/metrics, in clear text for whoever can reach them; one that is taken is left out; empty: none.")
+
 X(control_socket, "control.socket", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Unix socket that commands reach the running server by; empty: control.sock in store.path.")
 X(control_group, "control.group", CONF_STRING, 0, 64, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,

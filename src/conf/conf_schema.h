@@ -28,7 +28,8 @@ enum conf_role {
     CONF_FETCHER = 1 << 6,
     CONF_CONTROL = 1 << 7,
     CONF_AUTHENTICATOR = 1 << 8,
-    CONF_EVERYONE = (1 << 9) - 1,
+    CONF_WEB = 1 << 9,
+    CONF_EVERYONE = (1 << 10) - 1,
 };
 
 // In `least` of a LIST: its entries end in a file name, behind the last blank; relative

@@ -147,6 +147,12 @@ void io_stream_pause(struct io_stream *s, bool paused)
     s->paused = paused;
 }
 
+void io_stream_sip(struct io_stream *s, size_t most)
+{
+    s->sip = most;
+    io_stream_poke(s);
+}
+
 void io_stream_close(struct io_stream *s)
 {
     s->closing = true;

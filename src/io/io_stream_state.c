@@ -41,7 +41,7 @@ static void tell_closed(struct io_stream *s, struct rc why)
 
 static bool held(const struct io_stream *s)
 {
-    return s->in.len > IO_STREAM_HOLD;
+    return s->in.len > IO_STREAM_HOLD || (s->sip && s->in.len >= s->sip);
 }
 
 static bool may_read(const struct io_stream *s)
@@ -106,7 +106,8 @@ static void take(struct io_stream *s)
     if (!may_read(s))
         return;
     char *scratch = io_loop_scratch(s->loop);
-    struct io_wire w = io_wire_read(s, scratch, IO_SCRATCH);
+    bool sips = s->sip && s->sip - s->in.len < IO_SCRATCH;
+    struct io_wire w = io_wire_read(s, scratch, sips ? s->sip - s->in.len : IO_SCRATCH);
     s->more = (w.is == IO_WIRE_DONE && io_wire_more(s)) || w.is == IO_WIRE_ASYNC;
     s->stalled = w.is == IO_WIRE_WRITE;
     s->eof = w.is == IO_WIRE_EOF;

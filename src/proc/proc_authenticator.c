@@ -193,7 +193,8 @@ static void reload(struct proc *p)
 
 static void peer_up(struct proc_peer *peer)
 {
-    tell(peer->proc->data, peer);
+    if (peer->kind == PROC_RECEIVER)
+        tell(peer->proc->data, peer);
 }
 
 static void peer_down(struct proc_peer *peer)

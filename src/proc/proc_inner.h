@@ -46,6 +46,7 @@ struct proc_inner {
     bool aliased;
     struct proc_retired *retired;
     bool started;
+    struct wall began; // tells this process from one before it
     int status;
 };
 
@@ -66,6 +67,9 @@ void proc_peer_give(struct proc *p, enum proc_kind kind, unsigned index, int fd)
 void proc_peers_open(struct proc *p); // channels for all that were given before START
 void proc_peers_up(struct proc *p);   // tells the role of each
 void proc_peers_free(struct proc *p);
+
+// proc_meters.c
+bool proc_meters_answer(struct proc_peer *peer, const struct io_message *m);
 
 // proc_coming.c
 bool proc_coming_got(struct proc *p, struct io_message *m); // SECTION, KEYS, LISTEN, LISTEN_RESET

@@ -103,6 +103,8 @@ void proc_instance_configure(struct proc_instance *i)
     proc_instance_send(i, MSG_SECTION, buf_span(&section), -1);
     if (i->kind == PROC_CONTROL)
         send_listeners(i, &s->door, s->door.text.len > 0);
+    if (i->kind == PROC_WEB)
+        send_listeners(i, s->web, s->web_count);
     if (i->kind != PROC_RECEIVER)
         return;
     send_keys(i, s);

@@ -17,7 +17,7 @@ enum { EXIT_CONFIG = 2 };
 // somebody is at home.
 static const enum proc_kind order[] = {PROC_STORE,         PROC_RESOLVER, PROC_FETCHER,
                                        PROC_QUEUE,         PROC_SENDER,   PROC_CONTROL,
-                                       PROC_AUTHENTICATOR, PROC_RECEIVER};
+                                       PROC_AUTHENTICATOR, PROC_WEB,      PROC_RECEIVER};
 enum { KINDS = sizeof order / sizeof *order };
 
 static void log_listening(const struct proc_master *m, const char *event)

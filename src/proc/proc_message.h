@@ -101,6 +101,10 @@ enum proc_message {
     MSG_ALLOWED,          //   is room for them (0: they are counted; INT64_MAX: never)
     MSG_MECHANISMS = 130, // authenticator ->: u8 bits of sasl_mechanism
 
+    // web -> every role (proc_meters.c answers for all)
+    MSG_METERS = 150, // (empty) -> i64 when the process began, i64 microseconds of processor,
+    MSG_METERS_ARE,   //   i64 most bytes of memory, meter_pack
+
     // the command line -> control, at the local door (proc_control_request.h)
     MSG_CONTROL = 90, // control_request -> control_answer
     MSG_TOLD,

@@ -40,6 +40,8 @@ static bool got(void *arg, struct io_message *m)
     struct proc_peer *peer = arg;
     if (m->kind & 1)
         return proc_answer_got(peer, m);
+    if (m->kind == MSG_METERS && peer->kind == PROC_WEB)
+        return proc_meters_answer(peer, m);
     return peer->proc->role->got && peer->proc->role->got(peer, m);
 }
 

@@ -21,6 +21,14 @@ const struct proc_pair proc_peers[] = {
     {PROC_CONTROL, PROC_FETCHER, "MTA-STS policies"},
     {PROC_CONTROL, PROC_STORE, "policies, what the queue holds, what happened to it"},
     {PROC_CONTROL, PROC_QUEUE, "slots of hosts to probe"},
+    {PROC_WEB, PROC_RECEIVER, "meters"},
+    {PROC_WEB, PROC_STORE, "meters"},
+    {PROC_WEB, PROC_QUEUE, "meters"},
+    {PROC_WEB, PROC_SENDER, "meters"},
+    {PROC_WEB, PROC_RESOLVER, "meters"},
+    {PROC_WEB, PROC_FETCHER, "meters"},
+    {PROC_WEB, PROC_CONTROL, "meters"},
+    {PROC_WEB, PROC_AUTHENTICATOR, "meters"},
 };
 const size_t proc_peers_count = sizeof proc_peers / sizeof *proc_peers;
 
@@ -37,6 +45,7 @@ static const struct {
     [PROC_FETCHER] = {"fetcher", CONF_FETCHER},
     [PROC_CONTROL] = {"control", CONF_CONTROL},
     [PROC_AUTHENTICATOR] = {"authenticator", CONF_AUTHENTICATOR},
+    [PROC_WEB] = {"web", CONF_WEB},
 };
 
 const char *proc_kind_text(enum proc_kind k)

@@ -14,6 +14,7 @@ enum proc_kind {
     PROC_FETCHER,
     PROC_CONTROL,
     PROC_AUTHENTICATOR,
+    PROC_WEB,
     PROC_KINDS
 };
 const char *proc_kind_text(enum proc_kind k); // "receiver"

@@ -56,6 +56,7 @@ static void take_user(struct session *s, const struct login_answer *a)
     u->senders = senders;
     user_free(s->login.user);
     s->login.user = u;
+    guard_trust(s);
     session_answer(s, 235, "2.7.0", SPAN("authentication succeeded"));
 }
 

@@ -99,20 +99,30 @@ void session_answer(struct session *s, unsigned code, const char *status, struct
     smtp_server_answer(s->smtp, &r);
 }
 
-bool session_refuse(struct session *s, const struct guard_refusal *r)
-{
-    if (!r->code)
-        return false;
-    meter_count(r->meter, 1);
-    session_answer(s, r->code, r->status, span_str(r->text));
-    return true;
-}
-
 void session_put_client(struct buf *b, const struct session *s)
 {
     struct dns_address a = {.v6 = s->peer.v6};
     span_bytes(a.at, sizeof a.at, SPAN_OF(s->peer.address));
     dns_address_put(b, &a);
+}
+
+static void log_refused(const struct session *s, const char *why)
+{
+    CLEANUP(buf_free) struct buf client = BUF(256);
+    session_put_client(&client, s);
+    LOG(LOG_INFO, "client-refused", LOG_S("client", buf_span(&client)), LOG_T("why", why));
+}
+
+bool session_refuse(struct session *s, const struct guard_refusal *r)
+{
+    if (!r->code)
+        return false;
+    meter_count(r->meter, 1);
+    if (!s->guard.said) // a client can be refused a thousand times a second
+        log_refused(s, r->text);
+    s->guard.said = true;
+    session_answer(s, r->code, r->status, span_str(r->text));
+    return true;
 }
 
 static void arm(struct session *s)
@@ -191,10 +201,9 @@ static void pump(struct session *s, struct span *in)
 // No session has begun: the answer is written by hand.
 static void turn_away(struct session *s, const struct guard_refusal *r)
 {
-    CLEANUP(buf_free) struct buf text = BUF(1024), client = BUF(256);
-    session_put_client(&client, s);
+    CLEANUP(buf_free) struct buf text = BUF(1024);
     meter_count(r->meter, 1);
-    LOG(LOG_INFO, "client-refused", LOG_S("client", buf_span(&client)), LOG_T("why", r->text));
+    log_refused(s, r->text);
     buf_printf(&text, "%u %s %s\r\n", r->code, r->status, r->text);
     if (s->conf.service == SMTP_SERVICE_SUBMISSIONS || // text would be no TLS
         !rc_ok(io_stream_write(s->stream, buf_span(&text)))) {
@@ -238,8 +247,11 @@ static size_t proxy_input(struct session *s, struct span bytes)
 {
     struct span in = bytes;
     enum io_proxy p = io_proxy_read(&in, &s->peer);
-    if (p == IO_PROXY_MORE)
+    if (p == IO_PROXY_MORE) {
+        io_stream_sip(s->stream, io_proxy_size(bytes));
         return 0;
+    }
+    io_stream_sip(s->stream, 0);
     s->proxied = s->waiting = false;
     if (p == IO_PROXY_BAD)
         turn_away(s, &(struct guard_refusal){421, "4.3.5", "no PROXY header, version 2",
@@ -352,6 +364,7 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
         return;
     }
     s->waiting = true;
+    io_stream_sip(s->stream, io_proxy_size(SPAN("")));
     io_timer_set(r->proc->loop, &s->timer, (struct mono){io_now(r->proc->loop).us + proxy_us});
 }
 

@@ -117,6 +117,7 @@ int proc_role_run(const struct proc_role *role, unsigned index)
     log_setup(proc_kind_text(role->kind), LOG_INFO);
     struct proc_inner *in = mem_new(sizeof *in);
     in->proc = (struct proc){.role = role, .index = index, .loop = io_loop_new()};
+    in->began = io_wall(in->proc.loop);
     in->master =
         io_channel_new(in->proc.loop, PROC_CONTROL_FD, from_master, master_closed, &in->proc);
     io_loop_run(in->proc.loop);

@@ -36,6 +36,8 @@ struct proc_role {
     // A question, or a message that is no answer, from a peer. False: malformed;
     // the channel is closed. `m->fd` is the handler's if it sets it to -1.
     bool (*got)(struct proc_peer *peer, struct io_message *m);
+    // Sets the gauges (base_meter.h) that are not kept up to date anyway. May be NULL.
+    void (*measure)(struct proc *p);
 };
 
 struct proc_listener {
@@ -82,4 +84,4 @@ uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc
 void proc_forget(struct proc *p, uint32_t ticket);
 
 extern const struct proc_role proc_receiver, proc_store, proc_queue, proc_sender, proc_resolver,
-    proc_fetcher, proc_control, proc_authenticator;
+    proc_fetcher, proc_control, proc_authenticator, proc_web;

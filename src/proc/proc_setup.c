@@ -6,6 +6,7 @@
 #include "proc_door.h"
 #include "proc_keys.h"
 #include "proc_signers.h"
+#include "proc_web_bind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -289,7 +290,9 @@ static struct rc fill(struct proc_setup *s, const struct proc_master_conf *mc,
     TRY(proc_signers_load(s->conf, true, &s->signers, fault));
     TRY(proc_aliases_load(s->conf, true, &s->aliases, fault));
     TRY(bind_all(s, old, fault));
-    return proc_door_bind(s, old, fault);
+    TRY(proc_door_bind(s, old, fault));
+    proc_web_bind(s, old);
+    return RC(OK);
 }
 
 struct rc proc_setup_new(struct proc_setup **out, const struct proc_master_conf *mc,
@@ -313,6 +316,9 @@ void proc_setup_free(struct proc_setup *s)
     for (size_t i = 0; i < s->bound_count; i++)
         close(s->bound[i].fd);
     free(s->bound);
+    for (size_t i = 0; i < s->web_count; i++)
+        close(s->web[i].fd);
+    free(s->web);
     if (s->door.text.len)
         close(s->door.fd);
     buf_free(&s->door_path);
@@ -335,6 +341,8 @@ static unsigned half_the_processors(void)
 unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
 {
     int64_t n = 1;
+    if (kind == PROC_WEB)
+        return conf_count(s->conf, CONF_web_listen) > 0;
     if (kind == PROC_RECEIVER)
         n = conf_int(s->conf, CONF_smtp_receivers);
     else if (kind == PROC_SENDER)

@@ -20,6 +20,8 @@ struct proc_setup {
     int64_t keys_stamp; // of the folder they are from, before it was read
     struct proc_bound *bound;
     size_t bound_count;
+    struct proc_bound *web; // those of web.listen that could be had
+    size_t web_count;
     struct proc_bound door; // of control; no text: none
     struct buf door_path;   // behind its text
 };

@@ -347,7 +347,7 @@ struct mono smtp_server_deadline(const struct smtp_server *s)
     int64_t patience = s->since.us + (data ? s->conf->data_us : s->conf->command_us);
     int64_t session = s->begun.us + s->conf->session_us;
     int64_t least = patience < session ? patience : session;
-    int64_t slow = data && s->body_open ? too_slow(s) : INT64_MAX;
+    int64_t slow = s->body_open ? too_slow(s) : INT64_MAX; // between chunks, too
     return (struct mono){slow < least ? slow : least};
 }
 
@@ -362,6 +362,8 @@ void smtp_server_tick(struct smtp_server *s, struct mono now)
         return;
     if (s->state == STATE_HANDSHAKE)
         s->state = STATE_CLOSING; // a reply would fall into the handshake
+    else if (s->body_open && now.us >= too_slow(s))
+        smtp_server_say_last(s, &SMTP_REPLY(421, "4.4.2", "The message comes too slowly"));
     else
         smtp_server_say_last(s, &SMTP_REPLY(421, "4.4.2", "Timed out"));
 }

@@ -145,7 +145,8 @@ def _():
 def _():
     owner = {'idn2': ['idn2'], 'openssl/': ['crypto', 'ssl'], 'event2/': ['event'],
              'event.h': ['event'], 'unbound': ['unbound'], 'curl/': ['curl'],
-             'sqlite3': ['sqlite'], 'libconfig': ['config'], 'jansson': ['jansson']}
+             'sqlite3': ['sqlite'], 'libconfig': ['config'], 'jansson': ['jansson'],
+             'microhttpd': ['microhttpd']}
     for p in sources('*.[ch]'):
         libs = ROOMS.get(p.parent.name, ([], []))[1]
         for line, _, what in includes(p):

@@ -13,7 +13,11 @@ static const char *const meant[] = {
     "control store",     "control queue",
     "control resolver",  "control fetcher",
     "receiver resolver", "receiver authenticator",
-    "receiver fetcher",
+    "receiver fetcher",  "web receiver",
+    "web store",         "web queue",
+    "web sender",        "web resolver",
+    "web fetcher",       "web control",
+    "web authenticator",
 };
 enum { MEANT = sizeof meant / sizeof *meant };
 

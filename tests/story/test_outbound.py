@@ -173,3 +173,15 @@ def test_postfix_takes_over_the_reports(lab, geleit):
         assert client.data(letter("postfix"))[0] == 250
     attempt = server.wait_attempt("plain.example", good=lambda a: a["decision"] == "delivered")
     assert attempt and attempt["recipients"][0]["taken_by"] == "server-with-dsn"
+
+
+def test_eight_bits_go_to_the_host_that_takes_them(lab, geleit):
+    """What the first host lacks the second may offer; where nobody has it, it fails."""
+    server = geleit()
+    raw = letter("eight") + "grüße\r\n".encode()
+    server.submit(raw, ["bob@some8bit.example", "bob@no8bit.odd.example"])
+    attempt = server.wait_attempt("some8bit.example")
+    assert attempt and attempt["decision"] == "delivered"
+    assert [s["host"] for s in attempt["sessions"]] == ["mx1.some8bit.example", "mx2.some8bit.example"]
+    attempt = server.wait_attempt("no8bit.odd.example")
+    assert attempt and attempt["decision"] == "failed" and attempt["recipients"][0]["status"] == "5.6.3"

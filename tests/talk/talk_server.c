@@ -46,6 +46,7 @@ static void *server_start(struct talk *t, struct span setup)
         .max_messages = (unsigned)talk_number(setup, "max_messages", 100),
         .command_us = patience(setup, "command_timeout", SECONDS(300)),
         .data_us = patience(setup, "data_timeout", SECONDS(180)),
+        .data_rate = talk_number(setup, "data_rate", 0),
         .session_us = patience(setup, "session_timeout", SECONDS(7200)),
         .starttls = talk_setting(setup, "no_starttls").at == NULL,
     };

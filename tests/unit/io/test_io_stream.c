@@ -161,6 +161,24 @@ static void what_is_left_is_offered_with_more(void **state)
     assert_int_equal(w->a.inputs, 2);
 }
 
+// What lies behind a header stays where a handshake finds it.
+static void no_more_is_read_than_is_asked_for(void **state)
+{
+    struct world *w = *state;
+    io_stream_sip(w->a.s, 4);
+    w->a.take = 0;
+    say(w, "abcdefgh");
+    heard(w, "");
+    assert_int_equal(io_stream_unread(w->a.s).len, 4);
+    assert_int_equal(w->a.inputs, 1);
+    io_stream_sip(w->a.s, 6);
+    io_test_rest(w->loop, 5);
+    assert_int_equal(io_stream_unread(w->a.s).len, 6);
+    w->a.take = SIZE_MAX;
+    io_stream_again(w->a.s);
+    heard(w, "abcdefgh"); // what was taken makes room
+}
+
 static void any_chunk_is_good(void **state)
 {
     struct world *w = *state;
@@ -731,6 +749,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(input_is_handed_on),
         CASE(what_is_left_is_offered_with_more),
+        CASE(no_more_is_read_than_is_asked_for),
         CASE(any_chunk_is_good),
         CASE(again_offers_what_is_unread),
         CASE(a_pause_keeps_input_back),
