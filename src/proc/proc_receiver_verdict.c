@@ -3,6 +3,7 @@
 
 #include "base_json.h"
 #include "base_log.h"
+#include "proc_tallies.h"
 
 enum { JSON_ROOM = 64 << 10, POLICY_SHOWN = 4096 };
 
@@ -148,6 +149,7 @@ static void fill_dmarc(const struct receiver_auth *a, struct store_evaluation *e
 static void send_record(const struct receiver_auth *a, uint64_t id, bool accepted)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64), dkim = BUF(JSON_ROOM);
+    CLEANUP(buf_free) struct buf counts = BUF(TALLIES_ROOM);
     const struct auth_spf_check *spf = mail_from(a);
     put_signatures(&dkim, a->result->dkim);
     struct store_evaluation e = {
@@ -164,6 +166,7 @@ static void send_record(const struct receiver_auth *a, uint64_t id, bool accepte
         .accepted = accepted,
     };
     fill_dmarc(a, &e, accepted);
+    tallies_evaluation(&counts, &e, &a->client, a->result, !a->sender.len);
     proc_evaluation_pack(&b, &e);
     proc_send(proc_peer(a->proc, PROC_STORE, 0), MSG_EVALUATION, 0, buf_span(&b), -1);
 }

@@ -3,6 +3,7 @@
 #include "proc_sender.h"
 
 #include "base_log.h"
+#include "proc_tallies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +57,10 @@ struct delivery {
         bool ended;
         struct crypto_hash *hash;
     } body;
-    struct buf why, sessions;
-    struct json json; // over sessions
+    struct buf why, sessions, counted;
+    uint32_t delivered[STORE_PROTECTIONS];
+    enum trust_result_type talked; // of the ruling to talk
+    struct json json;              // over sessions
     const char *decision;
     struct span reason;
     struct buf report;
@@ -103,6 +106,7 @@ static void delivery_free(struct delivery *d)
     crypto_hash_free(d->body.hash);
     buf_free(&d->why);
     buf_free(&d->sessions);
+    buf_free(&d->counted);
     buf_free(&d->report);
     arena_free(&d->arena);
     free(d);
@@ -239,6 +243,10 @@ static struct span document(const struct buf *b, struct span instead)
 static void put_report(struct delivery *d, struct span recipients, struct span plan)
 {
     struct proc *p = d->sender->proc;
+    CLEANUP(buf_free) struct buf counts = BUF(TALLIES_ROOM * 2);
+    if (!d->envelope.report) // no report about reports (RFC 8460 section 5.3)
+        tallies_put(&counts, d->delivered, d->plan ? d->plan->plan : NULL,
+                    document(&d->counted, SPAN("")));
     d->report = BUF(IO_MESSAGE_MAX);
     proc_attempt_pack(&d->report, &(struct store_attempt){
                                       .when = io_wall(p->loop),
@@ -251,6 +259,7 @@ static void put_report(struct delivery *d, struct span recipients, struct span p
                                       .decision = span_str(d->decision),
                                       .reason = d->reason,
                                       .duration_us = io_now(p->loop).us - d->began.us,
+                                      .counts = document(&counts, SPAN("")),
                                   });
     wr_u16(&d->report, (uint16_t)d->envelope.count);
     for (size_t i = 0; i < d->envelope.count; i++)
@@ -313,6 +322,8 @@ static void note_session(struct delivery *d, struct link *l, struct span rule,
     l->session.result = result;
     l->session.error = l->seen.detail;
     trust_session_put_json(&d->json, NULL, &l->session);
+    if (d->trying.host)
+        tallies_session(&d->counted, d->plan->plan, d->trying.host, &l->session, result);
 }
 
 static void leave_link(struct delivery *d)
@@ -503,6 +514,7 @@ static void take_outcomes(struct delivery *d)
         if (c->outcome == SMTP_ACCEPTED) {
             r->outcome.result = STORE_DELIVERED;
             r->outcome.hop = hop_of(d, c);
+            d->delivered[d->link->lmtp ? STORE_UNCOUNTED : tallies_protection(&d->link->session)]++;
             r->outcome.reason = fine;
         } else if (c->outcome == SMTP_REJECTED) {
             r->outcome.result = STORE_FAILED;
@@ -533,7 +545,7 @@ static void after_transaction(struct delivery *d, bool lost)
 {
     struct link *l = d->link;
     take_outcomes(d);
-    note_session(d, l, last_rule(d), TRUST_RESULT_OK);
+    note_session(d, l, last_rule(d), l->session.reused ? TRUST_RESULT_OK : d->talked);
     bool uncertain = l->uncertain, stale = lost && l->session.reused && !uncertain;
     CLEANUP(buf_free) struct buf why = BUF(2048);
     buf_printf(&why, "%.*s: %.*s", SPAN_FMT(host_text(d)),
@@ -643,6 +655,7 @@ static void seen(struct delivery *d, struct link *l)
         link_secured(l);
         return;
     case TRUST_GO_TALK:
+        d->talked = r.result;
         if (l->lmtp)
             mailbox_up(d);
         begin(d);
@@ -720,6 +733,7 @@ static void planned(void *arg, struct shared_plan *plan)
 {
     struct delivery *d = arg;
     d->plan = plan;
+    tallies_plan(&d->counted, plan->plan);
     if (plan->plan->decision != TRUST_DELIVER) {
         bool fail = plan->plan->decision == TRUST_FAIL;
         settle_rest(d, fail ? STORE_FAILED : STORE_DEFERRED,
@@ -802,7 +816,8 @@ void delivery_start(struct sender *s, uint64_t job, uint64_t message, struct spa
                            .began = io_now(s->proc->loop),
                            .arena = ARENA(DELIVERY_ROOM),
                            .why = BUF(4096),
-                           .sessions = BUF(RECORD_MAX)};
+                           .sessions = BUF(RECORD_MAX),
+                           .counted = BUF(TALLIES_ROOM)};
     d->json = JSON(&d->sessions);
     json_open(&d->json, NULL, '[');
     if (s->deliveries)

@@ -1,6 +1,8 @@
 // The store role: the only opener of the store. It may block, and does.
 #include "proc_store.h"
 
+#include "store_tally.h"
+
 #include "base_log.h"
 
 #include <stdio.h>
@@ -105,6 +107,11 @@ static void trim(void *role)
         r->history ? store_history_trim(r->history, before, TRIM_ROWS, &removed) : RC(OK);
     if (!rc_ok(rc))
         LOG(LOG_WARN, "history-not-trimmed", LOG_T("error", rc_text(rc)));
+    int64_t today = store_day(io_wall(r->proc->loop));
+    if (rc_ok(rc) && r->history && removed < TRIM_ROWS)
+        rc = store_tally_trim(
+            r->history, today - conf_int(r->proc->conf, CONF_report_retention) / SECONDS(86400),
+            today - conf_int(r->proc->conf, CONF_report_overview) / SECONDS(86400));
     timer_in(r, &r->trim, rc_ok(rc) && removed == TRIM_ROWS ? TRIM_MORE : TRIM_AGAIN);
 }
 

@@ -2,6 +2,8 @@
 // and answered together.
 #include "proc_store.h"
 
+#include "proc_tallies.h"
+
 #include "base_log.h"
 
 #include <stdlib.h>
@@ -179,16 +181,21 @@ static struct rc history_put(struct store_role *r)
 {
     struct store_attempt a;
     struct store_evaluation e;
+    unsigned keys_max = (unsigned)conf_int(r->proc->conf, CONF_report_entries);
     for (struct rd rd = RD(buf_span(&r->attempts)); rd.rest.len;)
-        if (proc_attempt_unpack(&rd, &a))
+        if (proc_attempt_unpack(&rd, &a)) {
             TRY(store_history_attempt(r->history, &a));
-        else
+            TRY(tallies_attempt(r->history, &a, keys_max));
+        } else {
             return RC(IO);
+        }
     for (struct rd rd = RD(buf_span(&r->evaluations)); rd.rest.len;)
-        if (proc_evaluation_unpack(&rd, &e))
+        if (proc_evaluation_unpack(&rd, &e)) {
             TRY(store_history_evaluation(r->history, &e));
-        else
+            TRY(tallies_evaluated(r->history, &e, keys_max));
+        } else {
             return RC(IO);
+        }
     return store_history_commit(r->history);
 }
 

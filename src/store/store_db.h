@@ -21,6 +21,7 @@ enum store_flag {
     FLAG_TLS_REQUIRED_NO = 4,
     FLAG_SMTPUTF8 = 8,
     FLAG_TLS = 16,
+    FLAG_REPORT = 32,
 };
 
 enum store_statement {

@@ -62,6 +62,7 @@ struct store_envelope {
     bool smtputf8; // UTF-8 in its header fields, as its client said there would be; that of
                    // addresses shows in them, and concerns those alone
     bool authenticated_tls; // came in over TLS
+    bool report; // of ours: is not counted in reports, and given up quietly after a day
     struct span envid;      // DSN
     uint8_t ret;            // DSN: 0 default, 1 full, 2 headers
     struct span head;       // fields we add in front of the body, with CRLF
@@ -165,6 +166,7 @@ struct store_facts {
     uint64_t message, size;
     struct wall received;
     bool null_sender, owed;
+    bool report; // of ours, about others
     bool told; // of a delay
     bool ours; // a notice: nobody sent it to us
     bool eight_bit, requiretls;
