@@ -1,8 +1,10 @@
 // One delivery: load the message, get the plan, walk its hosts, send, report.
 // What happened is reported until the store has it; only then the job ends.
 #include "proc_sender.h"
+#include "proc_sender_meters.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 #include "proc_tallies.h"
 
 #include <stdio.h>
@@ -222,7 +224,7 @@ static void log_outcome(const struct delivery *d)
 
 // Failed if any recipient failed, else deferred if any was, else delivered; the
 // reason is that of the recipient that decided.
-static void sum_up(struct delivery *d)
+static enum store_result sum_up(struct delivery *d)
 {
     static const int weight[] = {
         [STORE_DELIVERED] = 0, [STORE_DEFERRED] = 1, [STORE_FAILED] = 2, [STORE_DROPPED] = 2};
@@ -232,6 +234,15 @@ static void sum_up(struct delivery *d)
             worst = &d->recipients[i].outcome;
     d->decision = result_text(worst->result);
     d->reason = worst->reason;
+    return worst->result;
+}
+
+// Once, however often it is reported.
+static void count_outcomes(const struct delivery *d, enum store_result worst)
+{
+    for (size_t i = 0; i < d->envelope.count; i++)
+        sender_count_outcome(&d->recipients[i].outcome);
+    sender_count_attempt(worst, io_now(d->sender->proc->loop).us - d->began.us);
 }
 
 // What does not fit is left out whole: half a document is none.
@@ -271,7 +282,7 @@ static void finish(struct delivery *d)
     CLEANUP(buf_free) struct buf recipients = BUF(RECORD_MAX);
     struct span plan = d->plan ? document(&d->plan->json, SPAN("null")) : SPAN("null");
     shorten_outcomes(d);
-    sum_up(d);
+    count_outcomes(d, sum_up(d));
     log_outcome(d);
     put_recipients(d, &recipients, true);
     if (!rc_ok(buf_state(&recipients)))
@@ -504,6 +515,7 @@ static enum store_hop hop_of(const struct delivery *d, const struct smtp_client_
 static void take_outcomes(struct delivery *d)
 {
     struct span host = host_text(d), fine = delivered_reason(d, host);
+    bool taken = false;
     for (size_t k = 0; k < d->transaction.count; k++) {
         const struct smtp_client_recipient *c = &d->transaction.recipients[k];
         struct recipient *r = &d->recipients[d->placed[k]];
@@ -512,6 +524,8 @@ static void take_outcomes(struct delivery *d)
         else if (c->reply.code)
             take_reply(d, r, &c->reply, host);
         if (c->outcome == SMTP_ACCEPTED) {
+            taken = true;
+            sender_count_delivered(&d->link->session, d->link->lmtp);
             r->outcome.result = STORE_DELIVERED;
             r->outcome.hop = hop_of(d, c);
             d->delivered[d->link->lmtp ? STORE_UNCOUNTED : tallies_protection(&d->link->session)]++;
@@ -526,6 +540,8 @@ static void take_outcomes(struct delivery *d)
         r->lacking = r->lacking || lacking;
         r->passing = r->passing || (!r->settled && !lacking);
     }
+    if (taken)
+        meter_count(METER_DELIVERED_BYTES, d->transaction.size);
 }
 
 static struct span last_rule(const struct delivery *d)
@@ -637,6 +653,14 @@ static void mailbox_up(struct delivery *d)
     d->sender->mailbox_down = false;
 }
 
+static void count_seen(const struct link *l, const struct trust_ruling *r)
+{
+    if (l->seen.stage == TRUST_AT_HANDSHAKE)
+        sender_count_tls(&l->session, l->seen.ok && l->seen.failure == TRUST_RESULT_OK);
+    if (r->verdict == TRUST_GO_TALK || r->verdict == TRUST_GO_NEXT || r->verdict == TRUST_GO_CLEAR)
+        sender_count_session(r->verdict == TRUST_GO_TALK);
+}
+
 static void seen(struct delivery *d, struct link *l)
 {
     if (l->crowded && d->sessions.len == 1) {
@@ -647,6 +671,7 @@ static void seen(struct delivery *d, struct link *l)
     }
     struct trust_ruling r = trust_walk_seen(&d->walk, &l->seen);
     d->waits_slot = false;
+    count_seen(l, &r);
     switch (r.verdict) {
     case TRUST_GO_STARTTLS:
         link_starttls(l);
@@ -802,6 +827,9 @@ static bool loaded(void *arg, struct io_message *m)
         finish(d);
         return true;
     }
+    if (d->envelope.recipients[0].attempts == 0)
+        meter_time(METER_OF_FIRST_ATTEMPT,
+                   io_wall(d->sender->proc->loop).us - d->envelope.received.us);
     plans_get(d->sender->plans, &d->domain, d->need, planned, d);
     return true;
 }

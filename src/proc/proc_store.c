@@ -4,6 +4,7 @@
 #include "store_tally.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,6 +389,21 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     return false;
 }
 
+static void measure(struct proc *p)
+{
+    const struct store_role *r = p->data;
+    struct wall oldest = {0};
+    uint64_t policies = 0;
+    if (r->store && !rc_ok(store_oldest(r->store, &oldest)))
+        oldest.us = 0;
+    if (r->policy && !rc_ok(store_policy_count(r->policy, &policies)))
+        policies = 0;
+    meter_set(METER_STORE_OPEN, r->store != NULL);
+    meter_set(METER_QUEUE, r->store ? (int64_t)store_count(r->store) : 0);
+    meter_set(METER_QUEUE_OLDEST, oldest.us / US_PER_S);
+    meter_set(METER_POLICIES, (int64_t)policies);
+}
+
 const struct proc_role proc_store = {
     .kind = PROC_STORE,
     .start = start,
@@ -395,4 +411,5 @@ const struct proc_role proc_store = {
     .drain = drain,
     .peer_down = peer_down,
     .got = got,
+    .measure = measure,
 };

@@ -5,6 +5,7 @@
 #include "proc_tallies.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdlib.h>
 
@@ -258,10 +259,15 @@ static void say(struct store_role *r, struct rc rc)
 
 void proc_group_flush(struct store_role *r)
 {
-    bool any = r->store && store_gathered(r->store) > 0;
+    size_t gathered = r->store ? store_gathered(r->store) : 0;
+    struct wall began = io_wall(r->proc->loop); // io_now() stands still in a turn
     struct rc rc = r->store ? store_sync(r->store) : RC(UNAVAILABLE);
-    if (any)
+    if (gathered) {
         say(r, rc);
+        meter_count(rc_ok(rc) ? METER_COMMITS_OK : METER_COMMITS_FAILED, 1);
+        meter_count(METER_COMMIT_MEMBERS, gathered);
+        meter_time(METER_OF_COMMIT, io_wall(r->proc->loop).us - began.us);
+    }
     replies_send(r, rc);
     if (rc_ok(rc)) {
         seals_do(r);

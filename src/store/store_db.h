@@ -47,6 +47,7 @@ enum store_statement {
     SQL_FIND,
     SQL_NEXT_PENDING,
     SQL_NEXT_OWED,
+    SQL_OLDEST,
     SQL_LIST,
     SQL_SHOW,
     SQL_TALLY,

@@ -176,6 +176,8 @@ struct store_facts {
 struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *out);
 uint64_t store_recipient_message(uint64_t recipient); // whose recipient the id is
 uint64_t store_count(struct store *s);                // messages in the queue
+// When the oldest of them came, by the order of their ids; 0: there is none.
+struct rc store_oldest(struct store *s, struct wall *received);
 
 // ---- for people ----
 // Ids of messages behind `after`, in their order, at most `limit`. `each` may not
