@@ -2,6 +2,7 @@
 // one; it is written like any other message and *replaces* those recipients in one
 // transaction.
 #include "proc_receiver.h"
+#include "proc_receiver_back.h"
 #include "proc_receiver_sign.h"
 
 #include "base_log.h"
@@ -19,6 +20,9 @@ struct bounce {
     struct bounce *next;
     struct receiver *receiver;
     uint64_t job, message;
+    struct arena arena;
+    struct store_envelope owed;
+    struct proc_segment *body;
 };
 
 static void ended(struct bounce *b, bool again)
@@ -35,6 +39,8 @@ static void ended(struct bounce *b, bool again)
             break;
         }
     }
+    proc_segment_release(b->body);
+    arena_free(&b->arena);
     free(b);
     receiver_idle(r);
 }
@@ -110,7 +116,8 @@ static struct span host_of(const struct store_recipient *f)
 // Nor is it anybody's concern where our mailboxes are.
 static struct span reason_of(const struct store_recipient *f)
 {
-    return f->notice == STORE_NOTICE_DELIVERED ? SPAN("delivered to the mailbox") : f->reason;
+    bool mailbox = f->notice == STORE_NOTICE_DELIVERED && f->remote.len;
+    return mailbox ? SPAN("delivered to the mailbox") : f->reason;
 }
 
 static enum mail_dsn_action action_of(enum store_notice n)
@@ -203,30 +210,13 @@ static void sign_notice(struct buf *head, struct receiver *r, struct span notice
     receiver_sign_free(s);
 }
 
-// .at == NULL: it was a valid path when it was accepted; only a literal has no domain.
-static struct span domain_of(struct span path, struct arena *a)
+// One whose content was left out still goes to its recipients.
+static struct store_recipient *the_same(const struct store_envelope *e, struct arena *a)
 {
-    struct mail_address sender;
-    if (!mail_address_parse(&sender, path, true, a) || sender.kind != MAIL_DOMAIN)
-        return (struct span){NULL, 0};
-    return arena_dup(a, dns_name_span(&sender.domain));
-}
-
-// To whoever sent the message; one whose content was left out still goes to its recipients.
-static struct store_recipient *addressed(const struct store_envelope *e, size_t *count,
-                                         struct arena *a)
-{
-    bool same = kind_of(e) == STORE_NOTICE_REDACTED;
-    struct span back = store_return_path(e);
-    struct span domain = same ? SPAN("") : domain_of(back, a);
-    *count = same ? e->count : 1;
-    struct store_recipient *to = arena_alloc(a, *count * sizeof *to);
-    if (!to || !domain.at)
-        return NULL;
-    for (size_t i = 0; i < *count; i++)
-        to[i] = same ? (struct store_recipient){.address = e->recipients[i].address,
-                                                .domain = e->recipients[i].domain}
-                     : (struct store_recipient){.address = back, .domain = domain};
+    struct store_recipient *to = arena_alloc(a, e->count * sizeof *to);
+    for (size_t i = 0; to && i < e->count; i++)
+        to[i] = (struct store_recipient){.address = e->recipients[i].address,
+                                         .domain = e->recipients[i].domain};
     return to;
 }
 
@@ -236,9 +226,10 @@ struct written {
     uint64_t id;
 };
 
-static void commit_notice(struct bounce *b, const struct store_envelope *e, const struct written *w)
+static void commit_notice(struct bounce *b, const struct written *w, struct store_recipient *to,
+                          size_t count)
 {
-    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    const struct store_envelope *e = &b->owed;
     struct store_envelope notice = {.id = w->id,
                                     .received = io_wall(b->receiver->proc->loop),
                                     .head = w->head,
@@ -246,13 +237,9 @@ static void commit_notice(struct bounce *b, const struct store_envelope *e, cons
                                     .eight_bit = !span_is_ascii(w->notice),
                                     // RFC 8689 §5: protected like what it tells of
                                     .requiretls =
-                                        e->requiretls && kind_of(e) != STORE_NOTICE_REDACTED};
-    notice.recipients = addressed(e, &notice.count, &a);
-    if (!notice.recipients) {
-        LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", store_return_path(e)));
-        ended(b, true);
-        return;
-    }
+                                        e->requiretls && kind_of(e) != STORE_NOTICE_REDACTED,
+                                    .recipients = to,
+                                    .count = count};
     uint64_t *replaces = mem_new(e->count * sizeof *replaces);
     for (size_t i = 0; i < e->count; i++)
         replaces[i] = e->recipients[i].id;
@@ -260,13 +247,19 @@ static void commit_notice(struct bounce *b, const struct store_envelope *e, cons
     free(replaces);
 }
 
-static void write_notice(struct bounce *b, const struct store_envelope *e, int fd)
+static void write_notice(void *arg, struct store_recipient *to, size_t count)
 {
+    struct bounce *b = arg;
     struct receiver *r = b->receiver;
     CLEANUP(buf_free) struct buf notice = BUF(NOTICE_MAX), signatures = BUF(HEAD_MAX);
     struct receiver_body body;
     struct written w = {.id = receiver_new_id(r)};
-    make_notice(&notice, b, e, w.id, fd);
+    if (!to) {
+        LOG(LOG_ERROR, "bounce-without-address", LOG_S("sender", store_return_path(&b->owed)));
+        ended(b, true);
+        return;
+    }
+    make_notice(&notice, b, &b->owed, w.id, b->body ? proc_segment_fd(b->body) : -1);
     sign_notice(&signatures, r, buf_span(&notice));
     receiver_body_start(&body, r, NULL, NULL);
     body.memory.max = NOTICE_MAX;
@@ -277,37 +270,44 @@ static void write_notice(struct bounce *b, const struct store_envelope *e, int f
     w.head = buf_span(&signatures);
     w.notice = buf_span(&notice);
     if (rc_ok(rc))
-        commit_notice(b, e, &w);
+        commit_notice(b, &w, to, count);
     else
         committed(b, rc, 0);
+}
+
+static void route(struct bounce *b)
+{
+    const struct store_envelope *e = &b->owed;
+    if (kind_of(e) == STORE_NOTICE_REDACTED)
+        write_notice(b, the_same(e, &b->arena), e->count);
+    else
+        receiver_back(b->receiver, store_return_path(e), &b->arena, write_notice, b);
 }
 
 static bool loaded(void *arg, struct io_message *m)
 {
     struct bounce *b = arg;
-    CLEANUP(arena_free) struct arena a = ARENA(IO_MESSAGE_MAX);
-    struct store_envelope owed;
+    struct store_envelope *e = &b->owed;
     if (!m) {
         ended(b, true);
         return true;
     }
     struct rd r = RD(m->payload);
     struct rc rc = {(enum rc_code)rd_enum(&r, RC_COUNT)};
-    if (m->kind != MSG_LOADED || r.bad || (rc_ok(rc) && !proc_envelope_unpack(&r, &owed, &a))) {
+    if (m->kind != MSG_LOADED || r.bad || (rc_ok(rc) && !proc_envelope_unpack(&r, e, &b->arena))) {
         ended(b, true);
         return false;
     }
-    if (!rc_ok(rc) || owed.count == 0) {
+    if (!rc_ok(rc) || e->count == 0) {
         ended(b, rc.code != RC_NOT_FOUND && !rc_ok(rc)); // not found: told already
         return true;
     }
     if (m->fd >= 0) {
-        proc_segments_keep(b->receiver->segments, owed.body.segment, m->fd);
+        proc_segments_keep(b->receiver->segments, e->body.segment, m->fd);
         m->fd = -1;
     }
-    struct proc_segment *body = proc_segments_hold(b->receiver->segments, owed.body.segment);
-    write_notice(b, &owed, body ? proc_segment_fd(body) : -1);
-    proc_segment_release(body);
+    b->body = proc_segments_hold(b->receiver->segments, e->body.segment);
+    route(b);
     return true;
 }
 
@@ -316,6 +316,7 @@ bool receiver_bounce(struct receiver *r, struct io_message *m)
     struct rd rd = RD(m->payload);
     struct bounce *b = mem_new(sizeof *b);
     b->receiver = r;
+    b->arena = ARENA(IO_MESSAGE_MAX);
     b->job = rd_u64(&rd);
     b->message = rd_u64(&rd);
     struct span domain = rd_span(&rd);

@@ -18,6 +18,7 @@ struct goal {
     struct store_recipient to;
     size_t of;   // which recipient of the transaction leads here
     bool listed; // by a list with an owner: the sender asked nothing of its members
+    bool one_of; // several: what their success is, is not that of the address
 };
 struct routes {
     struct aliases *aliases; // those of the transaction's begin
@@ -63,7 +64,8 @@ static struct routes *routes_of(struct session *s)
 
 static bool same_goal(const struct store_recipient *a, const struct store_recipient *b)
 {
-    return span_ieq(a->address, b->address) && span_eq(a->return_path, b->return_path);
+    return span_ieq(a->address, b->address) && span_eq(a->return_path, b->return_path) &&
+           a->notice == b->notice;
 }
 
 static bool goal_there(const struct routes *r, const struct store_recipient *one)
@@ -75,7 +77,7 @@ static bool goal_there(const struct routes *r, const struct store_recipient *one
 }
 
 // False past a ceiling.
-static bool goal_add(struct routes *r, struct store_recipient one, bool listed)
+static bool goal_add(struct routes *r, struct store_recipient one, bool listed, bool one_of)
 {
     if (goal_there(r, &one))
         return true;
@@ -94,7 +96,7 @@ static bool goal_add(struct routes *r, struct store_recipient one, bool listed)
     one.return_path = path;
     one.orcpt = orcpt;
     size_t of = smtp_server_transaction(r->session->smtp)->count;
-    r->goals[r->count++] = (struct goal){one, of, listed};
+    r->goals[r->count++] = (struct goal){one, of, listed, one_of};
     return true;
 }
 
@@ -140,6 +142,20 @@ static void forget_refused(struct routes *r)
         r->count--;
 }
 
+// What the sender hears who asked to hear of success: of a list that it has the message
+// (RFC 3461 §5.2.7.1), of an alias for several that it went on to them (§5.2.7.3 (c)).
+static bool tell_of_alias(struct routes *r, bool list)
+{
+    struct store_recipient told = {
+        .address = r->to.text, .domain = dns_name_span(&r->to.domain), .status = SPAN("2.0.0")};
+    if (r->to.kind != MAIL_DOMAIN)
+        return true;
+    told.notice = list ? STORE_NOTICE_DELIVERED : STORE_NOTICE_EXPANDED;
+    told.reason = list ? SPAN("given to the list, which sends it on to its members")
+                       : SPAN("sent on to those whom the address stands for");
+    return goal_add(r, told, false, false);
+}
+
 static bool take_goals(struct routes *r)
 {
     forget_refused(r);
@@ -148,20 +164,45 @@ static bool take_goals(struct routes *r)
     bool plain = alias_walk_plain(r->walk);
     r->expanded |= !plain;
     struct span orcpt = plain ? SPAN("") : original(r);
+    size_t listed = 0;
     for (size_t i = 0; i < count; i++) {
+        listed += g[i].owner.len > 0;
         struct store_recipient one = {.address = g[i].address,
                                       .domain = g[i].domain,
                                       .return_path = return_path(r, &g[i]),
                                       .orcpt = orcpt};
-        if (!goal_add(r, one, g[i].owner.len > 0))
+        if (!goal_add(r, one, g[i].owner.len > 0, count > 1))
             return false;
     }
-    return true;
+    // An alias for one goes unsaid: what was asked goes with it (§5.2.7.2).
+    bool list = count > 0 && listed == count;
+    return list || count > 1 ? tell_of_alias(r, list) : true;
 }
 
 size_t session_routes_count(const struct session *s)
 {
     return s->routes ? s->routes->count : 0;
+}
+
+// RFC 3461 §5.2.7: a list asks for itself; where success is told of the address, none is
+// told of each that it stands for.
+static uint8_t notify_of(const struct goal *g, uint8_t asked)
+{
+    if (g->listed)
+        return STORE_NOTIFY_FAILURE;
+    if (!g->one_of || !(asked & STORE_NOTIFY_SUCCESS))
+        return asked;
+    uint8_t rest = (uint8_t)(asked & ~STORE_NOTIFY_SUCCESS);
+    return rest ? rest : STORE_NOTIFY_NEVER;
+}
+
+// The machine had no room for it, or nobody is to be told of it.
+static bool left_out(const struct goal *g, const struct smtp_transaction *t)
+{
+    if (g->of >= t->count)
+        return true;
+    bool asked = t->sender.kind != MAIL_NULL && t->recipients[g->of].notify & STORE_NOTIFY_SUCCESS;
+    return g->to.notice && !asked;
 }
 
 size_t session_routes_put(const struct session *s, struct store_recipient *out, struct wall due)
@@ -170,12 +211,12 @@ size_t session_routes_put(const struct session *s, struct store_recipient *out, 
     size_t count = 0;
     for (size_t i = 0; i < session_routes_count(s); i++) {
         const struct goal *g = &s->routes->goals[i];
-        if (g->of >= t->count) // the machine had no room for it
+        if (left_out(g, t))
             continue;
         struct store_recipient *r = &out[count++];
         *r = g->to;
         r->due = due;
-        r->notify = g->listed ? STORE_NOTIFY_FAILURE : t->recipients[g->of].notify;
+        r->notify = notify_of(g, t->recipients[g->of].notify);
         if (g->listed)
             r->orcpt = SPAN("");
         else if (t->recipients[g->of].orcpt.len)
@@ -318,7 +359,7 @@ static bool answer_returned(struct session *s, const struct mail_address *to)
         return true;
     }
     struct store_recipient one = {.address = back.text, .domain = dns_name_span(&back.domain)};
-    if (goal_add(r, one, false))
+    if (goal_add(r, one, false, false))
         session_accept_rcpt(s);
     else
         session_answer(s, 452, "4.5.3", SPAN("too many recipients"));

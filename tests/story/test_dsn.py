@@ -4,6 +4,7 @@ import contextlib
 import email
 import email.policy
 import json
+import quopri
 import re
 import ssl
 import time
@@ -35,26 +36,29 @@ class Notice:
     def __init__(self, raw, facts):
         self.raw, self.facts = raw, facts
         self.message = m = email.message_from_bytes(raw, policy=email.policy.default)
-        assert not any(p.defects for p in m.walk()), m
+        assert not m.defects and not any(p.defects for p in m.iter_parts()), m
         assert m.get_content_type() == "multipart/report" and m.get_param("report-type") == "delivery-status"
         assert m["Auto-Submitted"] and m["Message-ID"] and m["Date"] and m["From"] and m["To"]
         self.parts = list(m.iter_parts())
-        self.text, self.first_line = self.parts[0].get_content(), self.parts[0].get_content().split("\n")[0]
-        status = self.parts[1]
-        self.status_type = status.get_content_type()
-        if self.status_type == "message/delivery-status":
-            assert raw.isascii() or status.as_string().isascii()
-            groups = status.get_payload()
-        else:
-            assert self.status_type == "message/global-delivery-status"
-            text = status.get_payload(decode=True).decode()
-            groups = [email.message_from_string(g, policy=email.policy.SMTPUTF8) for g in text.strip().split("\r\n\r\n")]
+        self.text = self.parts[0].get_content()
+        self.first_line = self.text.splitlines()[0]
+        self.status_type = self.parts[1].get_content_type()
+        assert self.status_type in ("message/delivery-status", "message/global-delivery-status")
+        text = self.content(1).decode()
+        assert text.isascii() == (self.status_type == "message/delivery-status")
+        groups = [email.message_from_string(g, policy=email.policy.SMTPUTF8) for g in text.strip().split("\r\n\r\n")]
         self.about = groups[0]
         assert self.about["Reporting-MTA"] == "dns; " + world.SENDER_HOST and self.about["Arrival-Date"]
         self.recipients = {g["Final-Recipient"].split(";")[1].strip(): g for g in groups[1:]}
         self.action, = {g["Action"] for g in groups[1:]}
         assert m["Subject"] in (SUBJECTS[self.action], "A report whose content is left out")
         self.returned = self.parts[2] if len(self.parts) > 2 else None
+
+    def content(self, number):
+        """The bytes of a part. Python looks into messages without undoing their encoding."""
+        mark = b"--" + self.message.get_boundary().encode()
+        head, _, body = self.raw.split(mark)[number + 1].partition(b"\r\n\r\n")
+        return quopri.decodestring(body[:-2]) if b"quoted-printable" in head else body[:-2]
 
 
 @pytest.fixture
@@ -221,7 +225,8 @@ def test_delay_is_told_once_to_who_did_not_forbid_it(clock, start):
 
 def test_no_delay_is_told_where_the_operator_says_so(clock, start):
     later, back = alone.Sink(reply={"rcpt": "451 4.7.1 come back"}), alone.Sink()
-    server = start({"b.example": later, "*": back}, **{"queue.retry_first": "5m", "queue.delay_warning": "0"})
+    server = start({"b.example": later, "*": back}, **{"queue.retry_first": "5m", "queue.retry_longest": "4h",
+                                                       "queue.delay_warning": "0"})
     send(server, letter("late"), ["bob@b.example", f"carol@b.example {ALL}"])
     for count in range(1, 4):
         attempts(server, count)
@@ -257,7 +262,7 @@ def test_the_whole_message_with_utf8_header(start):
         send(server, raw, ["never-x@b.example"], "RET=FULL BODY=8BITMIME SMTPUTF8", talk=talk)
     n = one(server, back)
     assert n.returned.get_content_type() == "message/global" and n.raw.isascii()
-    assert raw in n.returned.get_payload(decode=True)
+    assert raw in n.content(2)
 
 
 def test_unasked_the_header_comes_back(start):
@@ -297,21 +302,56 @@ def test_eight_bit_comes_back_by_a_server_that_takes_none(start):
 
 
 def test_the_internationalised_form(start):
-    """For a sender who uses SMTPUTF8; who does not gets 7-bit forms."""
+    """For a sender who uses SMTPUTF8; who does not gets forms in ASCII."""
     back = alone.Sink()
     server = start({"*": back})
     to = "never-用户@b.example ORCPT=utf-8;never-\\x{7528}\\x{6237}@b.example"
     with Talk(server) as talk:
-        talk.greeted()
-        send(server, letter("one"), [to], "SMTPUTF8", sender="älice@a.example", talk=talk)
-        send(server, letter("two"), [to], "SMTPUTF8", sender=ALICE, talk=talk)
-    assert alone.emptied(server, 20)
+        send(server, letter("one"), [to], "SMTPUTF8", sender="älice@a.example", talk=talk.greeted())
     u = one(server, back, "älice@a.example")
     assert u.status_type == "message/global-delivery-status" and u.raw.isascii()
     assert u.recipients["never-用户@b.example"]["Original-Recipient"] == "utf-8;never-用户@b.example"
+    send(server, letter("two"), ["never-x@b.example ORCPT=utf-8;never-\\x{7528}\\x{6237}@b.example"])
     a = one(server, back)
     assert a.status_type == "message/delivery-status"
-    assert a.recipients["never-\\x{7528}\\x{6237}@b.example"]["Final-Recipient"].startswith("utf-8;")
+    assert a.recipients["never-x@b.example"]["Original-Recipient"] == "utf-8;never-\\x{7528}\\x{6237}@b.example"
+
+
+# ---- REQUIRETLS ----------------------------------------------------------------
+def secured(talk):
+    assert talk.greeted().ask("STARTTLS").startswith("220")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    talk.sock = context.wrap_socket(talk.sock)
+    talk.file = talk.sock.makefile("rb")
+    assert talk.ask("EHLO c.a.example").startswith("250")
+    return talk
+
+
+def test_what_may_only_travel_protected(start):
+    """Neither the message nor its notice can: the notice goes without what it returned,
+    once, and is not lost (RFC 8689 section 5)."""
+    there, back = alone.Sink(), alone.Sink()
+    server = start({"b.example": there, "*": back})
+    with Talk(server) as talk:
+        send(server, letter("secret"), ["bob@b.example NOTIFY=SUCCESS,FAILURE"], "REQUIRETLS RET=FULL ENVID=r1",
+             talk=secured(talk))
+    n = one(server, back)
+    assert not there.got
+    assert n.action == "failed" and n.recipients["bob@b.example"]["Status"] == "5.7.10"
+    assert "REQUIRETLS needs TLS" in n.first_line and n.about["Original-Envelope-Id"] == "r1"
+    assert n.returned is None and "left out" in n.text
+    assert b"secret" not in n.raw and b"Subject: secret" not in n.raw
+    assert "REQUIRETLS" not in n.facts["parameters"]["mail"]
+    assert len([a for a in server.history() if a["domain"] == "a.example"]) == 2, "it was tried protected first"
+
+
+def insist(server, raw, to, sender):
+    """Sends it until it is taken; what is refused is not there."""
+    def taken():
+        with contextlib.suppress(AssertionError):
+            return send(server, raw, to, sender=sender)
+    assert lab_.until(taken, 20, 0.2)
 
 
 # ---- crashes -------------------------------------------------------------------
@@ -319,7 +359,7 @@ def test_each_is_told_once_whoever_is_killed(start):
     plain, back = alone.Sink(extensions=NO_DSN), alone.Sink()
     server = start({"b.example": plain, "*": back}, **{"smtp.receivers": 2})
     for i in range(30):
-        send(server, letter(f"m{i}"), [f"bob@b.example {ALL}", f"never-x@b.example {ALL}"], sender=f"alice-{i}@a.example")
+        insist(server, letter(f"m{i}"), [f"bob@b.example {ALL}", f"never-x@b.example {ALL}"], f"alice-{i}@a.example")
         if i % 10 == 5:
             alone.kill(alone.role_pids(server, ("receiver", "queue", "store")[i // 10]))
             assert lab_.until(server._greets, 10)
@@ -328,3 +368,77 @@ def test_each_is_told_once_whoever_is_killed(start):
         told = sorted(n.action for n in notices(back, f"alice-{i}@a.example"))
         assert set(told) == {"failed", "relayed"}, (i, told)
         assert len(told) == 2, (i, told)
+
+
+# ---- aliases and lists ---------------------------------------------------------
+TABLE = """\
+team@home.example: bob, carol@far.example
+news@home.example: bob, reader@far.example
+owner-news@home.example: carol
+one@home.example: dave@far.example
+alice.long@home.example: alice
+"""
+
+
+@pytest.fixture
+def home(start, tmp_path):
+    """home.example with mailboxes behind LMTP, and everything else without DSN."""
+    box, out = alone.Sink(extensions=NO_DSN), alone.Sink(extensions=NO_DSN)
+    box.server.lmtp = True
+    (tmp_path / "aliases").write_text(TABLE)
+    (tmp_path / "users").write_text("".join(f"{name}@home.example - - -\n" for name in ("alice", "bob", "carol")))
+    server = start({"*": out}, **{
+        "local.domains": ["home.example"], "local.lmtp": f"127.0.0.1:{box.port}",
+        "alias.files": [str(tmp_path / "aliases")], "users.file": str(tmp_path / "users")})
+    yield server, box, out
+    box.close()
+
+
+def test_an_alias_for_several_says_so(home):
+    server, box, out = home
+    send(server, letter("team"), [f"team@home.example {ALL}", "bob@home.example NOTIFY=FAILURE"])
+    n = one(server, out)
+    assert n.action == "expanded" and list(n.recipients) == ["team@home.example"]
+    assert "carol" not in n.text, "who is behind an address is not told"
+    assert len(box.named("team")) == 1 and len(out.named("team")) == 1
+
+
+def test_a_list_has_it_and_its_owner_hears_the_rest(home):
+    server, box, out = home
+    out.host.odd["reply"] = {}
+    send(server, letter("news"), [f"news@home.example {ALL} ORCPT=rfc822;news@home.example"])
+    n = one(server, out)
+    assert n.action == "delivered" and list(n.recipients) == ["news@home.example"]
+    assert n.recipients["news@home.example"]["Original-Recipient"] == "rfc822;news@home.example"
+    assert "list" in n.first_line
+
+
+def test_an_alias_for_one_is_no_news(home):
+    server, box, out = home
+    send(server, letter("one"), ["one@home.example NOTIFY=SUCCESS"])
+    n = one(server, out)
+    assert n.action == "relayed" and list(n.recipients) == ["dave@far.example"]
+    assert n.recipients["dave@far.example"]["Original-Recipient"] == "rfc822;one@home.example"
+
+
+def test_a_notice_finds_its_way_through_aliases(home):
+    """To an alias, and to a sender that stands behind one of ours (SRS)."""
+    server, box, out = home
+    send(server, letter("mine"), ["never-x@far.example"], sender="alice.long@home.example")
+    assert lab_.until(lambda: notices(box, "alice@home.example"), 15)
+    out.host.odd["reply"] = {"rcpt": "550 5.1.1 nobody"}
+    send(server, letter("forwarded"), ["one@home.example"], sender="ann@home.example")
+    out.host.odd.pop("reply")
+    assert alone.emptied(server, 15)
+
+
+def test_a_forwarded_message_comes_back_to_who_sent_it(home):
+    server, box, out = home
+    refusing = dict(out.host.odd)
+    out.host.odd["reply"] = {"data": "554 5.7.1 not here"}
+    send(server, letter("forwarded"), ["one@home.example"], sender="alice@home.example")
+    n = lab_.until(lambda: notices(box, "alice@home.example"), 15)
+    assert n, "the sender behind SRS is told"
+    assert notices(box, "alice@home.example")[0].action == "failed"
+    out.host.odd.clear()
+    out.host.odd.update(refusing)

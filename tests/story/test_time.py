@@ -18,7 +18,8 @@ from virtual import DAY, HOUR, Clock
 
 SOON = 5  # seconds of real time
 REST = 0.15  # until no role waits for another: to it a jump would be a peer that says nothing for hours
-DEFAULTS = {"queue.retry_first": "5m", "queue.retry_longest": "4h", "queue.lifetime": "5d"}
+DEFAULTS = {"queue.retry_first": "5m", "queue.retry_longest": "4h", "queue.lifetime": "5d",
+            "queue.delay_warning": "0"}
 
 
 @pytest.fixture
