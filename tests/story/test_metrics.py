@@ -243,3 +243,42 @@ def test_promtool_likes_the_rules():
     for command in (["check", "rules", "geleit-alerts.yml"], ["test", "rules", "geleit-alerts-test.yml"]):
         done = subprocess.run([promtool(), *command], cwd=folder, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_an_evaluation_says_is_counted(start):
+    """With a DNS that does not answer: nothing is known, nothing refused."""
+    server, _ = start(**{"auth.evaluate": True, "auth.timeout": "1s", "relay.networks": ["127.0.0.9/32"],
+                         "relay.domains": ["b.example"]})
+    assert send(server, "one").startswith("250")
+    seen = moved(server, {'spf_total{result="temperror"}': 1, 'evaluated_total{disposition="none"}': 1})
+    assert sum(v for k, v in seen.items() if k.startswith("geleit_dkim_total")) == 1
+    assert sum(v for k, v in seen.items() if k.startswith("geleit_dmarc_total")) == 1
+
+
+def in_lab(lab, port):
+    with lab.connect("127.0.0.1", port, 15) as s, s.makefile("rb") as f:
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        return numbers(f.read().decode().split("\r\n\r\n", 1)[1])
+
+
+def test_protection_of_deliveries_is_counted(lab, geleit):
+    server = geleit(options={"web.listen": ["127.0.0.1:9899"]})
+    raw = next(v for k, v in lab_.messages().items() if not k.startswith("8"))
+    wanted = {"dane": "dane.example", "pkix": "sts-enforce.example", "encrypted": "plain.example", "clear": "clear.example"}
+    server.submit(raw, ["metrics@" + d for d in (*wanted.values(), "dane-mismatch.example", "mitm.example")], "alice@a.example")
+    seen = {}
+
+    def there():
+        seen.update(in_lab(lab, 9899))
+        return all(seen[f'geleit_delivered_total{{protection="{p}"}}'] == 1 for p in wanted) and \
+            seen['geleit_recipients_total{result="deferred"}'] == 2
+    assert lab_.until(there, 40, 0.2), {k: v for k, v in seen.items() if v}
+    assert seen['geleit_verified_total{outcome="dane"}'] >= 1 and seen['geleit_verified_total{outcome="pkix"}'] >= 1
+    assert seen['geleit_verified_total{outcome="failed"}'] >= 1
+    assert seen["geleit_sessions_sent_failed_total"] >= 2 and seen['geleit_deferred_total{reason="policy"}'] == 2
+    assert seen['geleit_tls_sent_total{version="TLSv1.3"}'] >= 3
+    assert sum(v for k, v in seen.items() if k.startswith("geleit_tls_sent_groups")) >= 3
+    assert seen['geleit_policy_fetches_total{result="ok"}'] >= 1 and seen["geleit_policies"] >= 1
+    assert seen['geleit_dns_answers_total{result="secure"}'] > 0
+    assert seen['geleit_dnssec_self_test{state="validating"}'] == 1
+    assert seen["geleit_dns_answer_duration_seconds_count"] > 0
