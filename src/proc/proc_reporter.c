@@ -22,16 +22,19 @@ enum {
     UNIQUE_BYTES = 8,
     SUMMARY_MAX = 4096,
 };
-#define DAY_US     SECONDS(86400)
-#define PATIENCE   SECONDS(120)
-#define LOOK_EVERY SECONDS(600) // the clock may be set
-#define AGAIN_IN   SECONDS(3600)
+#define DAY_US      SECONDS(86400)
+#define PATIENCE    SECONDS(120)
+#define LOOK_EVERY  SECONDS(600) // the clock may be set
+#define AGAIN_FIRST SECONDS(60)
+#define AGAIN_IN    SECONDS(3600)
+#define BEGIN_IN    SECONDS(3) // the other roles begin, too
 
 struct reporter {
     struct proc *proc;
     struct io_timer timer;
     int64_t delay_day, delay_us; // chosen for that day
     int64_t next_us;             // wall clock: not before
+    int64_t again_us;            // after a run that left something
     bool running, now;           // now: somebody asked; one more run
     int64_t day;                 // that is reported on
     struct store_subject behind; // its domain in behind_text
@@ -85,6 +88,7 @@ static void look(void *arg)
         return;
     if (r->delay_day != today) { // RFC 8460 §5.3: not all of the world at midnight
         r->delay_day = today;
+        r->again_us = AGAIN_FIRST;
         r->delay_us = within ? (int64_t)(io_random() % (uint64_t)within) : 0;
         r->next_us = today * DAY_US + r->delay_us;
     }
@@ -101,7 +105,9 @@ static void run_over(struct reporter *r)
     buf_free(&r->page);
     if (r->mailed || r->left)
         LOG(LOG_INFO, "reports-sent", LOG_I("mails", r->mailed), LOG_I("left-for-later", r->left));
-    r->next_us = now + AGAIN_IN;
+    r->next_us = now + (r->left ? r->again_us : AGAIN_IN);
+    if (r->left && r->again_us < AGAIN_IN)
+        r->again_us *= 2;
     if (r->now) {
         r->now = false;
         r->next_us = now;
@@ -550,7 +556,7 @@ static void start(struct proc *p)
     struct reporter *r = mem_new(sizeof *r);
     *r = (struct reporter){.proc = p, .timer = {.fire = look, .arg = r}, .delay_day = -1};
     p->data = r;
-    look(r);
+    look_in(r, BEGIN_IN);
 }
 
 static void reload(struct proc *p)

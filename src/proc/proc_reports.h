@@ -9,5 +9,5 @@ bool reports_subject_unpack(struct rd *r, struct store_subject *out); // borrows
 void reports_row_pack(struct buf *b, const struct store_subject_row *s);
 bool reports_row_unpack(struct rd *r, struct store_subject_row *out);
 
-void reports_taken_pack(struct buf *b, const struct store_taken *t); // without id and time
+// As control_taken_pack() has it: without id and time.
 bool reports_taken_unpack(struct rd *r, struct store_taken *out);
