@@ -159,6 +159,8 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     struct receiver *r = peer->proc->data;
     if (m->kind == MSG_JOB && peer->kind == PROC_QUEUE)
         return receiver_bounce(r, m);
+    if (m->kind == MSG_REPORT_MAIL && peer->kind == PROC_REPORTER)
+        return receiver_report(r, peer, m);
     if (m->kind == MSG_MECHANISMS && peer->kind == PROC_AUTHENTICATOR) {
         struct rd rd = RD(m->payload);
         r->mechanisms = rd_u8(&rd);
