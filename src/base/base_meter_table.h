@@ -34,6 +34,7 @@
     X(REFUSED_SENDER, COUNTER, "refused_total", "reason=\"sender-not-own\"", "")                   \
     X(REFUSED_SPF, COUNTER, "refused_total", "reason=\"spf\"", "")                                 \
     X(REFUSED_DMARC, COUNTER, "refused_total", "reason=\"dmarc\"", "")                             \
+    X(REFUSED_FROM, COUNTER, "refused_total", "reason=\"from\"", "")                               \
     X(REFUSED_LOOP, COUNTER, "refused_total", "reason=\"loop\"", "")                               \
     X(REFUSED_STORE, COUNTER, "refused_total", "reason=\"store\"", "")                             \
     X(LOGINS, COUNTER, "logins_total", "result=\"success\"", "Logins of users")                    \
@@ -175,7 +176,5 @@
       500, 1000, 5000, 30000, 300000, 3600000)                                                     \
     Y(COMMIT, "commit_duration_seconds", "How long groups took to be safe on disk", 1, 2, 5, 10,   \
       20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)                                              \
-    Y(ACCEPT, "accept_duration_seconds", "From the end of a message to the answer to it", 1, 5,    \
-      10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000)                                   \
     Y(DNS, "dns_answer_duration_seconds", "How long the resolver took to answer", 1, 5, 10, 25,    \
       50, 100, 250, 500, 1000, 2500, 5000, 10000, 20000)

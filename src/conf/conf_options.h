@@ -249,6 +249,13 @@ X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(31536000
 X(web_listen, "web.listen", CONF_LIST, 0, 0, "127.0.0.1:9825", NULL, CONF_MASTER, conf_check_endpoint,
   "Addresses of the page of metrics for Prometheus, http://ADDRESS:PORT/metrics, in clear text for whoever can reach them; one that is taken is left out; empty: none.")
 
+X(report_entries, "report.entries", CONF_INT, 10, 1000000, "5000", NULL, CONF_STORE, NULL,
+  "Different entries that a day's report about one domain may have; what comes beyond is added up.")
+X(report_retention, "report.retention", CONF_DURATION, SECONDS(259200), SECONDS(315360000), "400d", NULL, CONF_STORE, NULL,
+  "How long what reports are made of is kept, and the reports of others.")
+X(report_overview, "report.overview", CONF_DURATION, SECONDS(259200), SECONDS(3153600000), "3650d", NULL, CONF_STORE, NULL,
+  "How long it is kept how many deliveries to a domain were protected how, by day.")
+
 X(control_socket, "control.socket", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Unix socket that commands reach the running server by; empty: control.sock in store.path.")
 X(control_group, "control.group", CONF_STRING, 0, 64, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,

@@ -4,6 +4,7 @@
 #include "proc_asker.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdlib.h>
 
@@ -68,12 +69,18 @@ static const struct failure *recall(const struct fetcher *fetcher, const struct 
     return NULL;
 }
 
-static void finish(struct fetch *f, const struct trust_fetched *result)
+static void answer(struct fetch *f, const struct trust_fetched *result)
 {
     CLEANUP(buf_free) struct buf b = BUF(STS_POLICY_MAX + 4096);
     trust_fetched_pack(&b, result);
     proc_reply(&f->asker, MSG_FETCHED, buf_span(&b), -1);
     free(f);
+}
+
+static void finish(struct fetch *f, const struct trust_fetched *result)
+{
+    meter_count(result->result == TRUST_FETCH_OK ? METER_FETCH_OK : METER_FETCH_FAILED, 1);
+    answer(f, result);
 }
 
 static void fetched(void *arg, const struct trust_fetched *result)
@@ -160,7 +167,8 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     f->asker = proc_asker_of(peer, m);
     const struct failure *known = f->id[0] ? recall(f->fetcher, f) : NULL;
     if (known) {
-        finish(f,
+        meter_count(METER_FETCH_SPARED, 1);
+        answer(f,
                &(struct trust_fetched){.result = known->result, .detail = span_str(known->detail)});
         return true;
     }

@@ -6,12 +6,13 @@ enum {
     TLS_REQUIRED_NO = 4,
     SMTPUTF8 = 8,
     TLS = 16,
-    FLAGS_END = 32,
+    REPORT = 32,
+    FLAGS_END = 64,
     RET_END = 3,
     CIPHERS = 1,
     DOMAIN_MAX = 255,
     HOLD_MAX = 1000,
-    EVALUATION_TEXTS = 16,
+    EVALUATION_TEXTS = 18,
     RECIPIENT_LEAST = 62, // bytes of a recipient whose texts are all empty
 };
 
@@ -19,7 +20,7 @@ static uint8_t flags_of(const struct store_envelope *e)
 {
     return (uint8_t)((e->eight_bit ? EIGHT_BIT : 0) | (e->requiretls ? REQUIRETLS : 0) |
                      (e->tls_required_no ? TLS_REQUIRED_NO : 0) | (e->smtputf8 ? SMTPUTF8 : 0) |
-                     (e->authenticated_tls ? TLS : 0));
+                     (e->authenticated_tls ? TLS : 0) | (e->report ? REPORT : 0));
 }
 
 static void flags_set(struct store_envelope *e, unsigned flags)
@@ -29,6 +30,7 @@ static void flags_set(struct store_envelope *e, unsigned flags)
     e->tls_required_no = flags & TLS_REQUIRED_NO;
     e->smtputf8 = flags & SMTPUTF8;
     e->authenticated_tls = flags & TLS;
+    e->report = flags & REPORT;
 }
 
 static void range_pack(struct buf *b, const struct store_range *r)
@@ -169,6 +171,7 @@ void proc_attempt_pack(struct buf *b, const struct store_attempt *a)
     wr_span(b, a->decision);
     wr_span(b, a->reason);
     wr_i64(b, a->duration_us);
+    wr_span(b, a->counts);
 }
 
 bool proc_attempt_unpack(struct rd *r, struct store_attempt *out)
@@ -183,6 +186,7 @@ bool proc_attempt_unpack(struct rd *r, struct store_attempt *out)
     out->decision = rd_span(r);
     out->reason = rd_span(r);
     out->duration_us = rd_i64(r);
+    out->counts = rd_span(r);
     return !r->bad;
 }
 
@@ -218,7 +222,8 @@ static void evaluation_texts(struct store_evaluation *e, struct span *out[EVALUA
         &e->client, &e->helo,        &e->sender,          &e->author,
         &e->spf,    &e->spf_domain,  &e->spf_scope,       &e->dkim,
         &e->arc,    &e->dmarc,       &e->policy_domain,   &e->policy,
-        &e->wish,   &e->disposition, &e->override_reason, &e->comment};
+        &e->wish,   &e->disposition, &e->override_reason, &e->comment,
+        &e->about,  &e->record};
     for (size_t i = 0; i < EVALUATION_TEXTS; i++)
         out[i] = texts[i];
 }

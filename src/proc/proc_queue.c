@@ -8,6 +8,7 @@
 #include "queue_slots.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 #include "proc_asker.h"
 
 #include <stdlib.h>
@@ -529,6 +530,18 @@ static void drain(struct proc *p)
     check_drained(p->data); // nothing is given out any more; what is due is in the store
 }
 
+static void measure(struct proc *p)
+{
+    const struct state *s = p->data;
+    size_t window = (size_t)conf_int(p->conf, CONF_queue_window), room = queue_room(s->queue);
+    int64_t jobs = 0;
+    for (size_t i = 0; i < p->peer_count; i++)
+        if (is_worker(p->peers[i]))
+            jobs += worker_of(p->peers[i])->count;
+    meter_set(METER_JOBS, jobs);
+    meter_set(METER_WINDOW, (int64_t)(window > room ? window - room : 0));
+}
+
 static bool got(struct proc_peer *peer, struct io_message *m)
 {
     static const struct {
@@ -558,4 +571,5 @@ const struct proc_role proc_queue = {.kind = PROC_QUEUE,
                                      .drain = drain,
                                      .peer_up = peer_up,
                                      .peer_down = peer_down,
-                                     .got = got};
+                                     .got = got,
+                                     .measure = measure};

@@ -120,6 +120,12 @@ static void drain(struct proc *p)
     receiver_idle(r);
 }
 
+static void measure(struct proc *p)
+{
+    const struct receiver *r = p->data;
+    meter_set(METER_SESSIONS_OPEN, (int64_t)r->session_count);
+}
+
 static void peer_up(struct proc_peer *peer)
 {
     struct receiver *r = receiver_of(peer->proc);
@@ -157,4 +163,5 @@ const struct proc_role proc_receiver = {.kind = PROC_RECEIVER,
                                         .reload = reload,
                                         .drain = drain,
                                         .peer_up = peer_up,
-                                        .got = got};
+                                        .got = got,
+                                        .measure = measure};

@@ -56,6 +56,13 @@ static void settled(struct guard_lookup *l)
 
 static void ask_all(struct guard_lookup *l);
 
+// Nothing that is still open could change it, or nobody waits for that any more.
+static bool decided(const struct guard_lookup *l)
+{
+    const struct abuse_list *listed = abuse_client_finding(l->machine).listed;
+    return l->late || abuse_client_done(l->machine) || (listed && listed->refuse);
+}
+
 static bool told(void *arg, struct io_message *m)
 {
     static const struct dns_answer nothing = {.standing = DNS_INDETERMINATE,
@@ -70,7 +77,7 @@ static bool told(void *arg, struct io_message *m)
     drop_question(q);
     abuse_client_answer(l->machine, ticket, wellformed ? &answer : &nothing);
     ask_all(l);
-    if (abuse_client_done(l->machine))
+    if (decided(l))
         settled(l);
     return wellformed;
 }
@@ -134,7 +141,7 @@ void guard_lookup_end(struct session *s)
 void guard_await(struct session *s, void (*then)(struct session *s))
 {
     struct guard_lookup *l = s->guard.lookup;
-    if (!l || l->late || s->login.user || abuse_client_done(l->machine)) {
+    if (!l || s->login.user || decided(l)) {
         then(s);
         return;
     }

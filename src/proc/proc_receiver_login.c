@@ -1,6 +1,7 @@
 #include "proc_receiver_session.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 #include "sasl.h"
 #include "sasl_users.h"
 
@@ -75,6 +76,10 @@ static void take_answer(struct session *s, const struct login_answer *a)
         return;
     }
     s->login.exchange = 0;
+    meter_count(a->is == LOGIN_SUCCESS   ? METER_LOGINS
+                : a->is == LOGIN_FAILURE ? METER_LOGINS_FAILED
+                                         : METER_LOGINS_LATER,
+                1);
     if (a->is == LOGIN_SUCCESS)
         take_user(s, a);
     else if (a->is == LOGIN_FAILURE) // RFC 4954 §6

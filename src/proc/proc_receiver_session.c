@@ -294,6 +294,7 @@ static void on_secured(void *arg, struct rc how)
         session_gone(s);
         return;
     }
+    session_tls_count(s);
     smtp_server_secured(s->smtp);
     session_resume(s);
 }

@@ -45,6 +45,7 @@ void session_put_client(struct buf *b, const struct session *s); // "192.0.2.1"
 // proc_receiver_tls.c
 void session_starttls(struct session *s); // the handshake begins
 void session_tls_failed(const struct session *s, const char *why);
+void session_tls_count(const struct session *s);                     // a handshake that succeeded
 void session_tls_talker(const struct session *s, struct span bytes); // looks for one
 // True: tls.require asks for more than this client has shown, and MAIL was answered.
 bool session_tls_refuses(struct session *s, const struct mail_address *from);

@@ -3,6 +3,7 @@
 #include "proc_receiver_session.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 #include "proc_networks.h"
 
 #include <stdlib.h>
@@ -44,14 +45,29 @@ static bool any_verify(const struct tls_rules *rules)
     return false;
 }
 
+static void count_certificates(const struct io_tls_pair *pairs, size_t count)
+{
+    int64_t first = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct io_tls_about about;
+        const char *why = "";
+        if (rc_ok(io_tls_pair_about(&about, &pairs[i], &why)) && (!first || about.until < first))
+            first = about.until;
+    }
+    meter_set(METER_CERTIFICATES, (int64_t)count);
+    meter_set(METER_CERTIFICATE_EXPIRES, first);
+}
+
 static struct io_tls_server *server_of(const struct receiver *r)
 {
     struct rd rd = RD(r->proc->tls);
     struct io_tls_server *s = NULL;
     const char *why = "";
     size_t count = rd_u16(&rd);
-    if (count == 0)
+    if (count == 0) {
+        count_certificates(NULL, 0);
         return NULL;
+    }
     struct io_tls_pair *pairs = mem_new(count * sizeof *pairs);
     for (size_t i = 0; i < count; i++) {
         pairs[i].chain = rd_span(&rd);
@@ -63,6 +79,7 @@ static struct io_tls_server *server_of(const struct receiver *r)
     c.ticket_us = conf_int(r->proc->conf, CONF_tls_ticket_rotation);
     if (!rc_ok(io_tls_server_make(&s, &c, &why, NULL))) // the master has tried it
         LOG(LOG_ERROR, "no-tls", LOG_T("why", why));
+    count_certificates(pairs, count);
     free(pairs);
     return s;
 }
@@ -117,6 +134,7 @@ void session_tls_failed(const struct session *s, const char *why)
 {
     static const char *const ports[SMTP_SERVICES] = {"mx", "submission", "submissions"};
     CLEANUP(buf_free) struct buf client = BUF(256);
+    meter_count(METER_TLS_IN_FAILED, 1);
     session_put_client(&client, s);
     LOG(LOG_INFO, "tls-failed", LOG_S("client", buf_span(&client)),
         LOG_T("service", ports[s->conf.service]), LOG_T("why", why));
@@ -243,4 +261,14 @@ void session_put_tls_peer(struct buf *b, const struct session *s)
         buf_printf(b, "client certificate verified %s", tls->matched);
     else if (tls && tls->certificate[0])
         buf_printf(b, "client certificate not verified");
+}
+
+void session_tls_count(const struct session *s)
+{
+    const struct io_tls_facts *tls = io_stream_tls(s->stream);
+    struct span version = span_str(tls ? tls->version : "");
+    meter_count(span_eq(version, SPAN("TLSv1.3"))   ? METER_TLS_IN_13
+                : span_eq(version, SPAN("TLSv1.2")) ? METER_TLS_IN_12
+                                                    : METER_TLS_IN_OLD,
+                1);
 }

@@ -3,6 +3,8 @@
 
 #include "base_json.h"
 #include "base_log.h"
+#include "base_meter.h"
+#include "proc_tallies.h"
 
 enum { JSON_ROOM = 64 << 10, POLICY_SHOWN = 4096 };
 
@@ -148,6 +150,7 @@ static void fill_dmarc(const struct receiver_auth *a, struct store_evaluation *e
 static void send_record(const struct receiver_auth *a, uint64_t id, bool accepted)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64), dkim = BUF(JSON_ROOM);
+    CLEANUP(buf_free) struct buf counts = BUF(TALLIES_ROOM);
     const struct auth_spf_check *spf = mail_from(a);
     put_signatures(&dkim, a->result->dkim);
     struct store_evaluation e = {
@@ -164,14 +167,40 @@ static void send_record(const struct receiver_auth *a, uint64_t id, bool accepte
         .accepted = accepted,
     };
     fill_dmarc(a, &e, accepted);
+    tallies_evaluation(&counts, &e, &a->client, a->result, !a->sender.len);
     proc_evaluation_pack(&b, &e);
     proc_send(proc_peer(a->proc, PROC_STORE, 0), MSG_EVALUATION, 0, buf_span(&b), -1);
+}
+
+static void count(const struct receiver_auth *a, bool accepted)
+{
+    static const enum meter refused[] = {[CAUSE_NONE] = METER_REFUSED_DMARC,
+                                         [CAUSE_DMARC] = METER_REFUSED_DMARC,
+                                         [CAUSE_FROM] = METER_REFUSED_FROM,
+                                         [CAUSE_SPF] = METER_REFUSED_SPF};
+    static const enum meter led[] = {[DMARC_NONE] = METER_EVALUATED_NONE,
+                                     [DMARC_QUARANTINE] = METER_EVALUATED_QUARANTINE,
+                                     [DMARC_REJECT] = METER_EVALUATED_REJECT};
+    const struct auth_message_result *r = a->result;
+    _Static_assert(METER_SPF_PERMERROR - METER_SPF_NONE == (int)AUTH_PERMERROR &&
+                       METER_DKIM_PERMERROR - METER_DKIM_NONE == (int)AUTH_PERMERROR &&
+                       METER_DMARC_PERMERROR - METER_DMARC_NONE == (int)AUTH_PERMERROR &&
+                       METER_SPF_POLICY - METER_SPF_NONE == (int)AUTH_POLICY,
+                   "rows stand in the order of enum auth_result");
+    meter_count((enum meter)(METER_SPF_NONE + (unsigned)mail_from(a)->result), 1);
+    meter_count((enum meter)(METER_DKIM_NONE + (unsigned)auth_dkim_overall(r->dkim)), 1);
+    meter_count((enum meter)(METER_DMARC_NONE + (unsigned)r->dmarc->result), 1);
+    meter_count(led[disposition(a)], 1);
+    meter_count(METER_EVALUATED_LATE, a->late);
+    if (!accepted)
+        meter_count(refused[cause(a)], 1);
 }
 
 void receiver_auth_record(const struct receiver_auth *a, uint64_t id, bool accepted)
 {
     CLEANUP(buf_free) struct buf text = BUF(32);
     const struct auth_message_result *r = a->result;
+    count(a, accepted);
     buf_printf(&text, "%llx", (unsigned long long)id);
     LOG(LOG_INFO, accepted ? "message-evaluated" : "message-refused",
         LOG_S("received", buf_span(&text)), LOG_S("client", buf_span(&a->client_text)),

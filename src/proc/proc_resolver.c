@@ -6,6 +6,7 @@
 #include "proc_self_test.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdlib.h>
 
@@ -16,13 +17,27 @@ struct question {
     struct resolver *resolver;
     struct proc_asker asker;
     struct dns_question dns;
+    struct mono began;
 };
 
 struct resolver {
     struct lookup_dns *dns;
     struct question *open;
     struct self_test *test;
+    struct io_loop *loop;
 };
+
+static void count_answer(const struct question *q, const struct dns_answer *answer)
+{
+    static const enum meter meters[DNS_STANDINGS] = {
+        [DNS_INDETERMINATE] = METER_DNS_NONE,
+        [DNS_BOGUS] = METER_DNS_NONE,
+        [DNS_INSECURE] = METER_DNS_INSECURE,
+        [DNS_SECURE] = METER_DNS_SECURE,
+    };
+    meter_count(meters[answer->standing], 1);
+    meter_time(METER_OF_DNS, io_now(q->resolver->loop).us - q->began.us);
+}
 
 static void answered(void *arg, const struct dns_verdict *v)
 {
@@ -32,6 +47,7 @@ static void answered(void *arg, const struct dns_verdict *v)
     struct dns_answer answer;
     dns_answer_read(&answer, &q->dns, v, &a);
     dns_answer_pack(&b, &answer);
+    count_answer(q, &answer);
     if (rc_ok(buf_state(&b)))
         proc_reply(&q->asker, MSG_DNS_IS, buf_span(&b), -1);
     if (q->previous)
@@ -77,6 +93,7 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     if (q->next)
         q->next->previous = q;
     resolver->open = q;
+    q->began = io_now(resolver->loop);
     lookup_dns_ask(resolver->dns, &q->dns, answered, q);
     return true;
 }
@@ -106,6 +123,7 @@ static void start(struct proc *p)
     }
     struct resolver *resolver = p->data ? p->data : mem_new(sizeof *resolver);
     resolver->dns = d;
+    resolver->loop = p->loop;
     p->data = resolver;
     if (!resolver->test)
         resolver->test = self_test_new(p->loop);
@@ -130,5 +148,22 @@ static void drain(struct proc *p)
     proc_drained(p);
 }
 
-const struct proc_role proc_resolver = {
-    .kind = PROC_RESOLVER, .start = start, .reload = reload, .drain = drain, .got = got};
+static void measure(struct proc *p)
+{
+    static const enum meter states[SELF_TESTS] = {
+        [SELF_TEST_UNKNOWN] = METER_SELF_TEST_UNKNOWN,
+        [SELF_TEST_VALIDATING] = METER_SELF_TEST_VALIDATING,
+        [SELF_TEST_NOT_VALIDATING] = METER_SELF_TEST_NOT_VALIDATING,
+        [SELF_TEST_STRIPPED] = METER_SELF_TEST_STRIPPED,
+    };
+    const struct resolver *resolver = p->data;
+    for (unsigned i = 0; i < SELF_TESTS; i++)
+        meter_set(states[i], self_test_was(resolver->test) == (enum self_test_is)i);
+}
+
+const struct proc_role proc_resolver = {.kind = PROC_RESOLVER,
+                                        .start = start,
+                                        .reload = reload,
+                                        .drain = drain,
+                                        .got = got,
+                                        .measure = measure};

@@ -20,5 +20,6 @@ struct self_test;
 // `conf` is the resolver's own; what it points to must stay until the next of these.
 struct self_test *self_test_new(struct io_loop *l);
 void self_test_run(struct self_test *t, const struct lookup_dns_conf *conf); // and every hour
+enum self_test_is self_test_was(const struct self_test *t); // the last time; UNKNOWN before
 // `told` once, now or when the first answer is there.
 void self_test_ask(struct self_test *t, void (*told)(void *arg, enum self_test_is is), void *arg);

@@ -1,8 +1,11 @@
 // One delivery: load the message, get the plan, walk its hosts, send, report.
 // What happened is reported until the store has it; only then the job ends.
 #include "proc_sender.h"
+#include "proc_sender_meters.h"
 
 #include "base_log.h"
+#include "base_meter.h"
+#include "proc_tallies.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,8 +59,10 @@ struct delivery {
         bool ended;
         struct crypto_hash *hash;
     } body;
-    struct buf why, sessions;
-    struct json json; // over sessions
+    struct buf why, sessions, counted;
+    uint32_t delivered[STORE_PROTECTIONS];
+    enum trust_result_type talked; // of the ruling to talk
+    struct json json;              // over sessions
     const char *decision;
     struct span reason;
     struct buf report;
@@ -103,6 +108,7 @@ static void delivery_free(struct delivery *d)
     crypto_hash_free(d->body.hash);
     buf_free(&d->why);
     buf_free(&d->sessions);
+    buf_free(&d->counted);
     buf_free(&d->report);
     arena_free(&d->arena);
     free(d);
@@ -218,7 +224,7 @@ static void log_outcome(const struct delivery *d)
 
 // Failed if any recipient failed, else deferred if any was, else delivered; the
 // reason is that of the recipient that decided.
-static void sum_up(struct delivery *d)
+static enum store_result sum_up(struct delivery *d)
 {
     static const int weight[] = {
         [STORE_DELIVERED] = 0, [STORE_DEFERRED] = 1, [STORE_FAILED] = 2, [STORE_DROPPED] = 2};
@@ -228,6 +234,15 @@ static void sum_up(struct delivery *d)
             worst = &d->recipients[i].outcome;
     d->decision = result_text(worst->result);
     d->reason = worst->reason;
+    return worst->result;
+}
+
+// Once, however often it is reported.
+static void count_outcomes(const struct delivery *d, enum store_result worst)
+{
+    for (size_t i = 0; i < d->envelope.count; i++)
+        sender_count_outcome(&d->recipients[i].outcome);
+    sender_count_attempt(worst, io_now(d->sender->proc->loop).us - d->began.us);
 }
 
 // What does not fit is left out whole: half a document is none.
@@ -239,6 +254,10 @@ static struct span document(const struct buf *b, struct span instead)
 static void put_report(struct delivery *d, struct span recipients, struct span plan)
 {
     struct proc *p = d->sender->proc;
+    CLEANUP(buf_free) struct buf counts = BUF(TALLIES_ROOM * 2);
+    if (!d->envelope.report) // no report about reports (RFC 8460 section 5.3)
+        tallies_put(&counts, d->delivered, d->plan ? d->plan->plan : NULL,
+                    document(&d->counted, SPAN("")));
     d->report = BUF(IO_MESSAGE_MAX);
     proc_attempt_pack(&d->report, &(struct store_attempt){
                                       .when = io_wall(p->loop),
@@ -251,6 +270,7 @@ static void put_report(struct delivery *d, struct span recipients, struct span p
                                       .decision = span_str(d->decision),
                                       .reason = d->reason,
                                       .duration_us = io_now(p->loop).us - d->began.us,
+                                      .counts = document(&counts, SPAN("")),
                                   });
     wr_u16(&d->report, (uint16_t)d->envelope.count);
     for (size_t i = 0; i < d->envelope.count; i++)
@@ -262,7 +282,7 @@ static void finish(struct delivery *d)
     CLEANUP(buf_free) struct buf recipients = BUF(RECORD_MAX);
     struct span plan = d->plan ? document(&d->plan->json, SPAN("null")) : SPAN("null");
     shorten_outcomes(d);
-    sum_up(d);
+    count_outcomes(d, sum_up(d));
     log_outcome(d);
     put_recipients(d, &recipients, true);
     if (!rc_ok(buf_state(&recipients)))
@@ -313,6 +333,8 @@ static void note_session(struct delivery *d, struct link *l, struct span rule,
     l->session.result = result;
     l->session.error = l->seen.detail;
     trust_session_put_json(&d->json, NULL, &l->session);
+    if (d->trying.host)
+        tallies_session(&d->counted, d->plan->plan, d->trying.host, &l->session, result);
 }
 
 static void leave_link(struct delivery *d)
@@ -505,6 +527,7 @@ static enum store_hop hop_of(const struct delivery *d, const struct smtp_client_
 static void take_outcomes(struct delivery *d)
 {
     struct span host = host_text(d), fine = delivered_reason(d, host);
+    bool taken = false;
     for (size_t k = 0; k < d->transaction.count; k++) {
         const struct smtp_client_recipient *c = &d->transaction.recipients[k];
         struct recipient *r = &d->recipients[d->placed[k]];
@@ -513,8 +536,11 @@ static void take_outcomes(struct delivery *d)
         else if (c->reply.code)
             take_reply(d, r, &c->reply, host);
         if (c->outcome == SMTP_ACCEPTED) {
+            taken = true;
+            sender_count_delivered(&d->link->session, d->link->lmtp);
             r->outcome.result = STORE_DELIVERED;
             r->outcome.hop = hop_of(d, c);
+            d->delivered[d->link->lmtp ? STORE_UNCOUNTED : tallies_protection(&d->link->session)]++;
             r->outcome.reason = fine;
         } else if (c->outcome == SMTP_REJECTED) {
             r->outcome.result = STORE_FAILED;
@@ -526,6 +552,8 @@ static void take_outcomes(struct delivery *d)
         r->lacking = r->lacking || lacking;
         r->passing = r->passing || (!r->settled && !lacking);
     }
+    if (taken)
+        meter_count(METER_DELIVERED_BYTES, d->transaction.size);
 }
 
 static struct span last_rule(const struct delivery *d)
@@ -545,7 +573,7 @@ static void after_transaction(struct delivery *d, bool lost)
 {
     struct link *l = d->link;
     take_outcomes(d);
-    note_session(d, l, last_rule(d), TRUST_RESULT_OK);
+    note_session(d, l, last_rule(d), l->session.reused ? TRUST_RESULT_OK : d->talked);
     bool uncertain = l->uncertain, stale = lost && l->session.reused && !uncertain;
     CLEANUP(buf_free) struct buf why = BUF(2048);
     buf_printf(&why, "%.*s: %.*s", SPAN_FMT(host_text(d)),
@@ -637,6 +665,14 @@ static void mailbox_up(struct delivery *d)
     d->sender->mailbox_down = false;
 }
 
+static void count_seen(const struct link *l, const struct trust_ruling *r)
+{
+    if (l->seen.stage == TRUST_AT_HANDSHAKE)
+        sender_count_tls(&l->session, l->seen.ok && l->seen.failure == TRUST_RESULT_OK);
+    if (r->verdict == TRUST_GO_TALK || r->verdict == TRUST_GO_NEXT || r->verdict == TRUST_GO_CLEAR)
+        sender_count_session(r->verdict == TRUST_GO_TALK);
+}
+
 static void seen(struct delivery *d, struct link *l)
 {
     if (l->crowded && d->sessions.len == 1) {
@@ -647,6 +683,7 @@ static void seen(struct delivery *d, struct link *l)
     }
     struct trust_ruling r = trust_walk_seen(&d->walk, &l->seen);
     d->waits_slot = false;
+    count_seen(l, &r);
     switch (r.verdict) {
     case TRUST_GO_STARTTLS:
         link_starttls(l);
@@ -655,6 +692,7 @@ static void seen(struct delivery *d, struct link *l)
         link_secured(l);
         return;
     case TRUST_GO_TALK:
+        d->talked = r.result;
         if (l->lmtp)
             mailbox_up(d);
         begin(d);
@@ -732,6 +770,7 @@ static void planned(void *arg, struct shared_plan *plan)
 {
     struct delivery *d = arg;
     d->plan = plan;
+    tallies_plan(&d->counted, plan->plan);
     if (plan->plan->decision != TRUST_DELIVER) {
         bool fail = plan->plan->decision == TRUST_FAIL;
         settle_rest(d, fail ? STORE_FAILED : STORE_DEFERRED,
@@ -800,6 +839,9 @@ static bool loaded(void *arg, struct io_message *m)
         finish(d);
         return true;
     }
+    if (d->envelope.recipients[0].attempts == 0)
+        meter_time(METER_OF_FIRST_ATTEMPT,
+                   io_wall(d->sender->proc->loop).us - d->envelope.received.us);
     plans_get(d->sender->plans, &d->domain, d->need, planned, d);
     return true;
 }
@@ -814,7 +856,8 @@ void delivery_start(struct sender *s, uint64_t job, uint64_t message, struct spa
                            .began = io_now(s->proc->loop),
                            .arena = ARENA(DELIVERY_ROOM),
                            .why = BUF(4096),
-                           .sessions = BUF(RECORD_MAX)};
+                           .sessions = BUF(RECORD_MAX),
+                           .counted = BUF(TALLIES_ROOM)};
     d->json = JSON(&d->sessions);
     json_open(&d->json, NULL, '[');
     if (s->deliveries)

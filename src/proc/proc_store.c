@@ -1,7 +1,10 @@
 // The store role: the only opener of the store. It may block, and does.
 #include "proc_store.h"
 
+#include "store_tally.h"
+
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,6 +108,11 @@ static void trim(void *role)
         r->history ? store_history_trim(r->history, before, TRIM_ROWS, &removed) : RC(OK);
     if (!rc_ok(rc))
         LOG(LOG_WARN, "history-not-trimmed", LOG_T("error", rc_text(rc)));
+    int64_t today = store_day(io_wall(r->proc->loop));
+    if (rc_ok(rc) && r->history && removed < TRIM_ROWS)
+        rc = store_tally_trim(
+            r->history, today - conf_int(r->proc->conf, CONF_report_retention) / SECONDS(86400),
+            today - conf_int(r->proc->conf, CONF_report_overview) / SECONDS(86400));
     timer_in(r, &r->trim, rc_ok(rc) && removed == TRIM_ROWS ? TRIM_MORE : TRIM_AGAIN);
 }
 
@@ -381,6 +389,21 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     return false;
 }
 
+static void measure(struct proc *p)
+{
+    const struct store_role *r = p->data;
+    struct wall oldest = {0};
+    uint64_t policies = 0;
+    if (r->store && !rc_ok(store_oldest(r->store, &oldest)))
+        oldest.us = 0;
+    if (r->policy && !rc_ok(store_policy_count(r->policy, &policies)))
+        policies = 0;
+    meter_set(METER_STORE_OPEN, r->store != NULL);
+    meter_set(METER_QUEUE, r->store ? (int64_t)store_count(r->store) : 0);
+    meter_set(METER_QUEUE_OLDEST, oldest.us / US_PER_S);
+    meter_set(METER_POLICIES, (int64_t)policies);
+}
+
 const struct proc_role proc_store = {
     .kind = PROC_STORE,
     .start = start,
@@ -388,4 +411,5 @@ const struct proc_role proc_store = {
     .drain = drain,
     .peer_down = peer_down,
     .got = got,
+    .measure = measure,
 };

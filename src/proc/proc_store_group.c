@@ -2,7 +2,10 @@
 // and answered together.
 #include "proc_store.h"
 
+#include "proc_tallies.h"
+
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdlib.h>
 
@@ -179,16 +182,21 @@ static struct rc history_put(struct store_role *r)
 {
     struct store_attempt a;
     struct store_evaluation e;
+    unsigned keys_max = (unsigned)conf_int(r->proc->conf, CONF_report_entries);
     for (struct rd rd = RD(buf_span(&r->attempts)); rd.rest.len;)
-        if (proc_attempt_unpack(&rd, &a))
+        if (proc_attempt_unpack(&rd, &a)) {
             TRY(store_history_attempt(r->history, &a));
-        else
+            TRY(tallies_attempt(r->history, &a, keys_max));
+        } else {
             return RC(IO);
+        }
     for (struct rd rd = RD(buf_span(&r->evaluations)); rd.rest.len;)
-        if (proc_evaluation_unpack(&rd, &e))
+        if (proc_evaluation_unpack(&rd, &e)) {
             TRY(store_history_evaluation(r->history, &e));
-        else
+            TRY(tallies_evaluated(r->history, &e, keys_max));
+        } else {
             return RC(IO);
+        }
     return store_history_commit(r->history);
 }
 
@@ -251,10 +259,15 @@ static void say(struct store_role *r, struct rc rc)
 
 void proc_group_flush(struct store_role *r)
 {
-    bool any = r->store && store_gathered(r->store) > 0;
+    size_t gathered = r->store ? store_gathered(r->store) : 0;
+    struct wall began = io_wall(r->proc->loop); // io_now() stands still in a turn
     struct rc rc = r->store ? store_sync(r->store) : RC(UNAVAILABLE);
-    if (any)
+    if (gathered) {
         say(r, rc);
+        meter_count(rc_ok(rc) ? METER_COMMITS_OK : METER_COMMITS_FAILED, 1);
+        meter_count(METER_COMMIT_MEMBERS, gathered);
+        meter_time(METER_OF_COMMIT, io_wall(r->proc->loop).us - began.us);
+    }
     replies_send(r, rc);
     if (rc_ok(rc)) {
         seals_do(r);

@@ -95,8 +95,12 @@ struct shared {
 static void decide(struct store_role *r, const struct store_facts *f, const struct shared *all,
                    struct store_outcome *o)
 {
+    // RFC 8460 §5.3: a report is tried for a day, and nobody is told.
+    struct queue_retry retry = r->retry;
+    if (f->report && retry.lifetime_us > SECONDS(86400))
+        retry.lifetime_us = SECONDS(86400);
     if (o->result == STORE_DEFERRED)
-        o->due = queue_backoff(&r->retry, f->received, all->now, f->attempts + 1, all->random);
+        o->due = queue_backoff(&retry, f->received, all->now, f->attempts + 1, all->random);
     if (o->result == STORE_DEFERRED && o->due.us == WALL_NEVER.us) {
         o->result = STORE_FAILED;
         if (o->status.len == 0)
@@ -106,7 +110,7 @@ static void decide(struct store_role *r, const struct store_facts *f, const stru
     o->notice = notice_due(&(struct notice_case){.result = o->result,
                                                  .hop = o->hop,
                                                  .notify = f->notify,
-                                                 .null_path = f->null_sender,
+                                                 .null_path = f->null_sender || f->report,
                                                  .told = f->told,
                                                  .age_us = all->now.us - f->received.us,
                                                  .warn_us = r->delay_warning_us,

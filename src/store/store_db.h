@@ -21,6 +21,7 @@ enum store_flag {
     FLAG_TLS_REQUIRED_NO = 4,
     FLAG_SMTPUTF8 = 8,
     FLAG_TLS = 16,
+    FLAG_REPORT = 32,
 };
 
 enum store_statement {
@@ -46,6 +47,7 @@ enum store_statement {
     SQL_FIND,
     SQL_NEXT_PENDING,
     SQL_NEXT_OWED,
+    SQL_OLDEST,
     SQL_LIST,
     SQL_SHOW,
     SQL_TALLY,

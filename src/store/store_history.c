@@ -1,21 +1,6 @@
-#include "store_history.h"
-
-#include "store_sql.h"
+#include "store_history_inner.h"
 
 #include <stdlib.h>
-
-enum {
-    PLAN_FIND,
-    PLAN_PUT,
-    PLAN_USED,
-    PLAN_TRIM,
-    ATTEMPT_PUT,
-    ATTEMPT_TRIM,
-    ATTEMPTS_OF,
-    EVALUATION_PUT,
-    EVALUATION_TRIM,
-    STATEMENTS
-};
 
 // Version 2. By policy domain and time is how reports ask.
 #define EVALUATIONS                                                                                \
@@ -39,11 +24,9 @@ static const char tables[] =
     " recipients TEXT NOT NULL, sessions TEXT NOT NULL, decision TEXT NOT NULL,"
     " reason TEXT NOT NULL, duration INTEGER NOT NULL);"
     "CREATE INDEX attempt_at ON attempt (at);"
-    "CREATE INDEX attempt_message ON attempt (message);" EVALUATIONS;
+    "CREATE INDEX attempt_message ON attempt (message);" EVALUATIONS STORE_TALLY_TABLES;
 
-static const char *const upgrades[] = {EVALUATIONS};
-
-static const char *const texts[STATEMENTS] = {
+static const char *const texts[TALLY_ADD] = {
     [PLAN_FIND] = "SELECT id, used FROM plan WHERE digest = ?1",
     [PLAN_PUT] = "INSERT INTO plan (digest, used, json) VALUES (?1, ?2, ?3)",
     [PLAN_USED] = "UPDATE plan SET used = ?2 WHERE id = ?1",
@@ -64,32 +47,39 @@ static const char *const texts[STATEMENTS] = {
                         " (SELECT id FROM evaluation WHERE at < ?1 ORDER BY at LIMIT ?2)",
 };
 
-static const struct store_schema schema = {
-    .name = "history.db",
-    .application = 0x474c4248, // "GLBH"
-    .version = 2,
-    .synchronous = "NORMAL",
-    .cache_kib = 8192,
-    .tables = tables,
-    .upgrades = upgrades,
-    .texts = texts,
-    .count = STATEMENTS,
-};
-
 #define DAY SECONDS(86400)
 
-struct store_history {
-    struct store_sql sql;
-};
+static const char *const upgrades[] = {EVALUATIONS, STORE_TALLY_TABLES};
+
+// With the statements of both files, joined once.
+static const struct store_schema *schema_of(void)
+{
+    static const char *all[HISTORY_STATEMENTS];
+    static const struct store_schema schema = {
+        .name = "history.db",
+        .application = 0x474c4248, // "GLBH"
+        .version = 3,
+        .synchronous = "NORMAL",
+        .cache_kib = 8192,
+        .tables = tables,
+        .upgrades = upgrades,
+        .texts = all,
+        .count = HISTORY_STATEMENTS,
+    };
+    for (size_t i = 0; i < HISTORY_STATEMENTS; i++)
+        all[i] = i < TALLY_ADD ? texts[i] : store_tally_texts[i];
+    return &schema;
+}
 
 struct rc store_history_open(struct store_history **out, const char *path, const char **why)
 {
     struct store_history *h = mem_new(sizeof *h);
-    struct rc rc = store_sql_open(&h->sql, &schema, path, why);
+    struct rc rc = store_sql_open(&h->sql, schema_of(), path, why);
     if (!rc_ok(rc)) {
         free(h);
         return rc;
     }
+    h->subjects = -1;
     *out = h;
     return rc;
 }
@@ -100,13 +90,16 @@ void store_history_close(struct store_history *h)
         return;
     store_sql_rollback(&h->sql);
     store_sql_close(&h->sql);
+    buf_free(&h->run.bytes);
     free(h);
 }
 
 static struct rc undo(struct store_history *h, struct rc rc)
 {
-    if (!rc_ok(rc))
+    if (!rc_ok(rc)) {
         store_sql_rollback(&h->sql);
+        store_tally_forget(h);
+    }
     return rc;
 }
 
@@ -216,6 +209,7 @@ struct rc store_history_evaluation(struct store_history *h, const struct store_e
 
 struct rc store_history_commit(struct store_history *h)
 {
+    TRY(undo(h, store_tally_flush(h)));
     return store_sql_commit(&h->sql);
 }
 

@@ -21,6 +21,7 @@ struct store_attempt {
     struct span decision;   // "delivered", "deferred", "failed"
     struct span reason;     // one sentence
     int64_t duration_us;
+    struct span counts; // for the tallies (proc_tallies.h); empty: nothing
 };
 struct rc store_history_attempt(struct store_history *h, const struct store_attempt *a);
 // The attempts of a message, the latest `limit` of them, latest first; the spans are
@@ -49,6 +50,9 @@ struct store_evaluation {
     struct span disposition;              // what was done
     struct span override_reason, comment; // why that differs (RFC 9990); empty
     bool accepted;
+    // For DMARC reports, where the policy domain wants them, else empty: what is published,
+    // and this message as a record (proc_tallies.h). Not of the record of the evaluation.
+    struct span about, record;
 };
 struct rc store_history_evaluation(struct store_history *h, const struct store_evaluation *e);
 struct rc store_history_commit(struct store_history *h);

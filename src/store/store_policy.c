@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { POLICY_PUT, POLICY_GET, POLICY_EXPIRING, POLICY_LIST, STATEMENTS };
+enum { POLICY_PUT, POLICY_GET, POLICY_EXPIRING, POLICY_LIST, POLICY_COUNT, STATEMENTS };
 
 static const char tables[] = "CREATE TABLE policy (domain TEXT PRIMARY KEY, expires INTEGER NOT"
                              " NULL, value BLOB NOT NULL) WITHOUT ROWID;"
@@ -15,6 +15,7 @@ static const char *const texts[STATEMENTS] = {
     [POLICY_GET] = "SELECT value FROM policy WHERE domain = ?1",
     [POLICY_EXPIRING] = "SELECT domain FROM policy WHERE expires < ?1 ORDER BY expires LIMIT ?2",
     [POLICY_LIST] = "SELECT domain, value FROM policy WHERE domain > ?1 ORDER BY domain LIMIT ?2",
+    [POLICY_COUNT] = "SELECT count(*) FROM policy",
 };
 
 static const struct store_schema schema = {
@@ -98,5 +99,12 @@ struct rc store_policy_list(struct store_policy *p, struct span after, size_t li
         struct span domain = store_row_span(&r);
         each(arg, domain, store_row_span(&r));
     }
+    return store_row_done(&r);
+}
+
+struct rc store_policy_count(struct store_policy *p, uint64_t *count)
+{
+    struct store_row r = store_row_begin(&p->sql, POLICY_COUNT);
+    *count = store_row_next(&r) ? (uint64_t)store_row_get(&r) : 0;
     return store_row_done(&r);
 }

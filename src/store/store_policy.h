@@ -15,6 +15,7 @@ struct rc store_policy_get(struct store_policy *p, struct span domain, struct ar
 // Domains whose policy expires before `until`, at most `limit`: for refreshing.
 struct rc store_policy_expiring(struct store_policy *p, struct wall until, size_t limit,
                                 void (*each)(void *arg, struct span domain), void *arg);
+struct rc store_policy_count(struct store_policy *p, uint64_t *count);
 // Policies of domains behind `after`, in their order, at most `limit`.
 struct rc store_policy_list(struct store_policy *p, struct span after, size_t limit,
                             void (*each)(void *arg, struct span domain, struct span value),

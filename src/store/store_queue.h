@@ -62,6 +62,7 @@ struct store_envelope {
     bool smtputf8; // UTF-8 in its header fields, as its client said there would be; that of
                    // addresses shows in them, and concerns those alone
     bool authenticated_tls; // came in over TLS
+    bool report; // of ours: is not counted in reports, and given up quietly after a day
     struct span envid;      // DSN
     uint8_t ret;            // DSN: 0 default, 1 full, 2 headers
     struct span head;       // fields we add in front of the body, with CRLF
@@ -165,6 +166,7 @@ struct store_facts {
     uint64_t message, size;
     struct wall received;
     bool null_sender, owed;
+    bool report; // of ours, about others
     bool told; // of a delay
     bool ours; // a notice: nobody sent it to us
     bool eight_bit, requiretls;
@@ -174,6 +176,8 @@ struct store_facts {
 struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *out);
 uint64_t store_recipient_message(uint64_t recipient); // whose recipient the id is
 uint64_t store_count(struct store *s);                // messages in the queue
+// When the oldest of them came, by the order of their ids; 0: there is none.
+struct rc store_oldest(struct store *s, struct wall *received);
 
 // ---- for people ----
 // Ids of messages behind `after`, in their order, at most `limit`. `each` may not

@@ -18,6 +18,7 @@ static void flags_set(struct store_envelope *e, int64_t flags)
     e->tls_required_no = flags & FLAG_TLS_REQUIRED_NO;
     e->smtputf8 = flags & FLAG_SMTPUTF8;
     e->authenticated_tls = flags & FLAG_TLS;
+    e->report = flags & FLAG_REPORT;
 }
 
 static struct rc read_message(struct store_row *r, struct arena *a, struct store_envelope *out)
@@ -158,6 +159,7 @@ struct rc store_find(struct store *s, uint64_t recipient, struct store_facts *ou
         int64_t flags = store_row_get(&r);
         out->eight_bit = flags & FLAG_EIGHT_BIT;
         out->requiretls = flags & FLAG_REQUIRETLS;
+        out->report = flags & FLAG_REPORT;
     }
     TRY(store_row_done(&r));
     return there ? RC(OK) : RC(NOT_FOUND);

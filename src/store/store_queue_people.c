@@ -125,3 +125,10 @@ struct rc store_change(struct store *s, uint64_t id, enum store_change what, str
     s->gathered++;
     return RC(OK);
 }
+
+struct rc store_oldest(struct store *s, struct wall *received)
+{
+    struct store_row r = store_row_begin(&s->sql, SQL_OLDEST);
+    received->us = store_row_next(&r) ? store_row_get(&r) : 0;
+    return store_row_done(&r);
+}

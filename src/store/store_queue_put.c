@@ -4,7 +4,7 @@ static int64_t flags_of(const struct store_envelope *e)
 {
     return (e->eight_bit ? FLAG_EIGHT_BIT : 0) | (e->requiretls ? FLAG_REQUIRETLS : 0) |
            (e->tls_required_no ? FLAG_TLS_REQUIRED_NO : 0) | (e->smtputf8 ? FLAG_SMTPUTF8 : 0) |
-           (e->authenticated_tls ? FLAG_TLS : 0);
+           (e->authenticated_tls ? FLAG_TLS : 0) | (e->report ? FLAG_REPORT : 0);
 }
 
 // One failure undoes the whole group at once, and what comes until the next

@@ -86,6 +86,7 @@ static const char *const texts[SQL_STATEMENTS] = {
                  " WHERE r.id = ?1",
     [SQL_NEXT_PENDING] = "SELECT min(due) FROM recipient WHERE id >= ?1 AND id < ?2"
                          " AND state = 0 AND domain = ?3",
+    [SQL_OLDEST] = "SELECT received FROM message ORDER BY id LIMIT 1",
     [SQL_LIST] = "SELECT id FROM message WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_SHOW] = "SELECT " COLUMNS ", state FROM recipient" OF_MESSAGE " ORDER BY id LIMIT ?3",
     [SQL_TALLY] = "SELECT state, count(*), min(due), sum(notice = 2) FROM recipient" OF_MESSAGE
