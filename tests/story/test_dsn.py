@@ -6,6 +6,7 @@ import email.policy
 import json
 import quopri
 import re
+import signal
 import ssl
 import time
 
@@ -433,3 +434,20 @@ def test_a_forwarded_message_comes_back_to_who_sent_it(home):
     out.host.odd["reply"] = {"data": "554 5.7.1 not here"}
     send(server, letter("forwarded"), ["one@home.example"], sender="alice@home.example")
     assert one(server, box, "alice@home.example").action == "failed"
+
+
+def test_what_is_owed_is_shown(start):
+    later, back = alone.Sink(reply={"rcpt": "451 4.7.1 come back"}), alone.Sink()
+    server = start({"b.example": later, "*": back}, **{"queue.retry_first": "1h", "queue.retry_longest": "4h"})
+    id_ = send(server, letter("owed"), ["bob@b.example"])
+    attempts(server, 1)
+    later.host.odd["reply"] = {"rcpt": "550 5.1.1 nobody"}
+    alone.kill(alone.role_pids(server, "receiver"), signal.SIGSTOP)
+    assert server.command("queue", "retry", id_).returncode == 0
+    attempts(server, 2)
+    shown = json.loads(server.command("queue", "show", "--json", id_).stdout)
+    assert [(r["state"], r["notice"]) for r in shown["recipients"]] == [("owed", "failed")] and shown["owed"] == 1
+    assert "failed, and a notice of that is owed" in server.command("queue", "show", id_).stdout
+    assert "its sender is about to be told" in server.command("queue", "list").stdout
+    alone.kill(alone.role_pids(server, "receiver"), signal.SIGCONT)
+    assert one(server, back).action == "failed"
