@@ -485,6 +485,20 @@ static void take_own(struct delivery *d, struct recipient *r, const struct smtp_
     r->outcome.reason = keep_buf(d, &reason);
 }
 
+// For people, the sender of the message among them: how our hop was protected.
+static const char *proof_text(const struct trust_session *s)
+{
+    static const char *const texts[TRUST_VERIFIEDS] = {
+        [TRUST_VERIFIED_NONE] = "not authenticated",
+        [TRUST_VERIFIED_PKIX] = "authenticated by its certificate",
+        [TRUST_VERIFIED_DANE] = "authenticated by DANE",
+        [TRUST_VERIFIED_PINNED] = "authenticated by its pinned key",
+    };
+    return s->verified == TRUST_VERIFIED_PKIX && s->requirement == TRUST_REQ_STS
+               ? "authenticated by its certificate, as its MTA-STS policy asks"
+               : texts[s->verified];
+}
+
 static struct span delivered_reason(struct delivery *d, struct span host)
 {
     CLEANUP(buf_free) struct buf b = BUF(1024);
@@ -492,11 +506,9 @@ static struct span delivered_reason(struct delivery *d, struct span host)
     buf_printf(&b, d->link->lmtp ? "local delivery by LMTP to %.*s" : "delivered to %.*s",
                SPAN_FMT(host));
     if (s->tls_version.len)
-        buf_printf(&b, " over %.*s", SPAN_FMT(s->tls_version));
+        buf_printf(&b, " over %.*s, %s", SPAN_FMT(s->tls_version), proof_text(s));
     else if (!d->link->lmtp)
         buf_put(&b, SPAN(" in the clear"));
-    if (s->verified != TRUST_VERIFIED_NONE)
-        buf_printf(&b, ", server verified by %s", trust_verified_text(s->verified));
     return keep_buf(d, &b);
 }
 

@@ -100,16 +100,40 @@ static bool outcome(struct user *u, uint32_t key, enum store_result result)
     return rc_ok(store_outcome(u->store, &o));
 }
 
+// Told a second time it must not be owed again, whatever died in between.
+static bool delay(struct user *u, uint32_t key)
+{
+    struct store_outcome o = {.recipient = shared->recipient[key],
+                              .result = STORE_DEFERRED,
+                              .notice = STORE_NOTICE_DELAYED};
+    if (shared->state[key] == THERE)
+        shared->state[key] = DELAYING;
+    return rc_ok(store_outcome(u->store, &o));
+}
+
+static bool tell_delay(struct user *u, uint32_t key)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    struct store_envelope e;
+    uint64_t id = store_recipient_message(shared->recipient[key]);
+    if (!rc_ok(store_load(u->store, id, SPAN(""), WALL_NEVER, &a, &e)) || e.count != 1)
+        return false;
+    if (!put(u, &e.recipients[0].id))
+        return false;
+    shared->state[key] = TELLING;
+    return true;
+}
+
 // What the states under way become, when the sync said so or so.
 static void settle(bool fine)
 {
-    static const uint8_t after[][2] = {[PUTTING] = {REFUSED, THERE},
-                                       [LEAVING] = {THERE, GONE},
-                                       [FAILING] = {THERE, OWED},
-                                       [REPLACING] = {OWED, GONE}};
+    static const uint8_t after[][2] = {
+        [PUTTING] = {REFUSED, THERE}, [LEAVING] = {THERE, GONE},  [FAILING] = {THERE, OWED},
+        [REPLACING] = {OWED, GONE},   [DELAYING] = {THERE, BOTH}, [TELLING] = {BOTH, TOLD}};
     for (uint32_t k = 0; k < shared->next; k++) {
         uint8_t s = shared->state[k];
-        if (s == PUTTING || s == LEAVING || s == FAILING || s == REPLACING)
+        if (s == PUTTING || s == LEAVING || s == FAILING || s == REPLACING || s == DELAYING ||
+            s == TELLING)
             shared->state[k] = after[s][fine];
     }
 }
@@ -140,6 +164,14 @@ void turn(struct user *u, unsigned random)
             u->trouble |= !outcome(u, key, (random >> i) & 1 ? STORE_DELIVERED : STORE_FAILED);
     }
     sync_group(u);
+    uint32_t there = some(THERE, 0), both = some(BOTH, 0), told = some(TOLD, 0);
+    if (there < KEYS)
+        u->trouble |= !delay(u, there);
+    if (told < KEYS)
+        u->trouble |= !delay(u, told);
+    if (both < KEYS)
+        u->trouble |= !delay(u, both) || !tell_delay(u, both);
+    sync_group(u);
     uint32_t owed = some(OWED, 0);
     if (owed < KEYS && put(u, &shared->recipient[owed]))
         shared->state[owed] = REPLACING;
@@ -155,7 +187,7 @@ bool user_begin(struct user *u)
 
 // ---- the parent
 
-static uint8_t seen[KEYS]; // 1: pending, 2: a bounce is owed
+static uint8_t seen[KEYS]; // bits: 1: pending, 2: a notice is owed
 
 static void see(void *arg, const struct store_due *d)
 {
@@ -163,8 +195,8 @@ static void see(void *arg, const struct store_due *d)
     buf_printf(b, "%llu %.*s\n", (unsigned long long)d->message, SPAN_FMT(d->domain));
 }
 
-// Loads a message, looks at every byte of it and marks its key.
-static void look(struct store *s, uint64_t id, struct span domain)
+// Loads a message, looks at every byte of it and marks its key. True: the first time.
+static bool look(struct store *s, uint64_t id, struct span domain)
 {
     CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
     struct store_envelope e;
@@ -181,8 +213,10 @@ static void look(struct store *s, uint64_t id, struct span domain)
     assert_int_equal(pread(fd, room, want.len, (off_t)e.body.offset), want.len);
     assert_memory_equal(room, want.at, want.len);
     close(fd);
-    assert_int_equal(seen[key], 0); // exactly once
-    seen[key] = domain.len ? 1 : 2;
+    uint8_t bit = domain.len ? 1 : 2, before = seen[key];
+    assert_int_equal(before & bit, 0); // exactly once
+    seen[key] |= bit;
+    return before == 0;
 }
 
 static void look_at_all(struct store *s)
@@ -191,11 +225,11 @@ static void look_at_all(struct store *s)
     memset(seen, 0, sizeof seen);
     assert_int_equal(store_due(s, WALL_NEVER, KEYS, see, &list).code, RC_OK);
     size_t count = 0;
-    for (struct span rest = buf_span(&list); rest.len; count++) {
+    for (struct span rest = buf_span(&list); rest.len;) {
         struct span line = span_cut(&rest, '\n');
         uint64_t id;
         assert_true(span_number(span_cut(&line, ' '), UINT64_MAX, &id));
-        look(s, id, line);
+        count += look(s, id, line);
     }
     assert_int_equal(count, store_count(s));
 }
@@ -234,8 +268,20 @@ static void compare(bool undone)
             group_says(&g, is == 2);
         if (state == REPLACING)
             group_says(&g, is == 0);
+        if (state == BOTH && is != 3)
+            fail_msg("message %u is %u, and waits with a notice owed", k, is);
+        if (state == TOLD && is != 1)
+            fail_msg("message %u is %u, and waits with its notice told", k, is);
+        if (state == DELAYING)
+            group_says(&g, is == 3);
+        if (state == TELLING)
+            group_says(&g, is == 1);
         // From here on what is, is what counts.
-        shared->state[k] = is == 1 ? THERE : is == 2 ? OWED : state == NEVER ? NEVER : GONE;
+        shared->state[k] = is == 1          ? (state == TOLD || state == TELLING ? TOLD : THERE)
+                           : is == 2        ? OWED
+                           : is == 3        ? BOTH
+                           : state == NEVER ? NEVER
+                                            : GONE;
     }
 }
 

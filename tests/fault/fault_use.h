@@ -24,6 +24,10 @@ enum state {
     FAILING, // the same for a failure
     OWED,
     REPLACING, // its bounce is in the group under way
+    DELAYING,  // it waits, and the group under way makes a notice of that owed
+    BOTH,      // so it is
+    TELLING,   // the notice is in the group under way
+    TOLD,      // it waits, and is not told of again
 };
 
 extern struct shared {

@@ -253,6 +253,170 @@ static void requiretls_returns_nothing(void **state)
     assert_has(text, "REQUIRETLS");
 }
 
+static void each_action_has_its_words(void **state)
+{
+    static const struct {
+        enum mail_dsn_action action;
+        const char *status, *want[4];
+    } cases[] = {
+        {MAIL_DSN_FAILED,
+         "5.1.1",
+         {"Subject: Your message could not be delivered\r\n", "Action: failed\r\n",
+          "Status: 5.1.1\r\n", "has given up"}},
+        {MAIL_DSN_DELAYED,
+         "4.2.0",
+         {"Subject: Your message has not been delivered yet\r\n", "Action: delayed\r\n",
+          "Status: 4.2.0\r\n", "Will-Retry-Until: Sun, 22 Nov 2026 01:58:28 +0000\r\n"}},
+        {MAIL_DSN_DELAYED, "5.1.1", {"Status: 4.0.0\r\n", "it is tried until Sun, 22 Nov", "", ""}},
+        {MAIL_DSN_DELIVERED,
+         "2.1.5",
+         {"Subject: Your message was delivered\r\n", "Action: delivered\r\n", "Status: 2.1.5\r\n",
+          "has delivered it"}},
+        {MAIL_DSN_RELAYED,
+         "",
+         {"Subject: Your message was passed on\r\n", "Action: relayed\r\n", "Status: 2.0.0\r\n",
+          "does not\r\nconfirm delivery"}},
+        {MAIL_DSN_EXPANDED,
+         "5.0.0",
+         {"Action: expanded\r\n", "Status: 2.0.0\r\n", "stand for", ""}},
+    };
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct mail_dsn_recipient r = one;
+        r.status = span_str(cases[i].status);
+        r.tried.us = INT64_C(1795312706) * 1000000;
+        struct mail_dsn d = notice(&r);
+        d.action = cases[i].action;
+        d.retry_until.us = INT64_C(1795312708) * 1000000;
+        const char *text = made(&b, &d);
+        for (size_t k = 0; k < 4; k++)
+            assert_has(text, cases[i].want[k]);
+        assert_has(text, "\r\nLast-Attempt-Date: Sun, 22 Nov 2026 01:58:26 +0000\r\n");
+        assert_int_equal(strstr(text, "Will-Retry-Until") != NULL, d.action == MAIL_DSN_DELAYED);
+    }
+}
+
+#define ASCII_HEAD "Subject: hello\r\n\r\n"
+#define UTF8_HEAD  "Subject: caf\xc3\xa9\r\n\r\n"
+
+static const struct whole_case {
+    const char *name, *message, *type, *encoding, *has;
+    bool eight_bit;
+} wholes[] = {
+    {"whole 7-bit", ASCII_HEAD "body\r\n", "message/rfc822", "7bit", ASCII_HEAD "body\r\n", false},
+    {"whole 8-bit", ASCII_HEAD "caf\xc3\xa9\r\n", "message/rfc822", "8bit",
+     ASCII_HEAD "caf\xc3\xa9\r\n", true},
+    {"whole with bytes of no character set", ASCII_HEAD "\xe9\r\n", "message/rfc822", "8bit",
+     ASCII_HEAD "\xe9\r\n", true},
+    {"whole with a UTF-8 header", UTF8_HEAD "caf\xc3\xa9\r\n", "message/global", "quoted-printable",
+     "Subject: caf=C3=A9\r\n\r\ncaf=C3=A9\r\n", false},
+    {"whole with a broken header", "Subject: \xe9\r\n\r\nbody\r\n", "text/rfc822-headers",
+     "quoted-printable", "cannot be returned whole", false},
+    {"whole with bare line ends", ASCII_HEAD "body\n", "text/rfc822-headers", "7bit",
+     "cannot be returned whole", false},
+    {"whole without end", ASCII_HEAD "body", "message/rfc822", "7bit", ASCII_HEAD "body\r\n", false},
+};
+
+static void whole_run(void **state)
+{
+    const struct whole_case *c = *state;
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20), want = BUF(1000);
+    struct mail_dsn d = notice(&one);
+    d.original = span_str(c->message);
+    d.whole = true;
+    mail_dsn_put(&b, &d);
+    assert_int_equal(mail_is_7bit(buf_span(&b)), !c->eight_bit);
+    assert_true(mail_is_8bit(buf_span(&b)));
+    buf_printf(&want, "Content-Type: %s\r\nContent-Transfer-Encoding: %s\r\n\r\n", c->type,
+               c->encoding);
+    assert_has(buf_str(&b), buf_str(&want));
+    assert_has(buf_str(&b), c->has);
+}
+
+static void too_large_is_said(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    struct mail_dsn d = notice(&one);
+    d.too_large = true;
+    const char *text = made(&b, &d);
+    assert_has(text, "too large to be returned whole");
+    assert_has(text, "text/rfc822-headers");
+}
+
+static void who_knows_smtputf8_gets_addresses_as_they_are(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    struct mail_dsn_recipient r = one;
+    struct mail_dsn d = notice(&r);
+    d.utf8 = true;
+    assert_has(made(&b, &d), "Content-Type: message/delivery-status\r\n\r\n"); // all is ASCII
+    r.address = SPAN("\xe7\x94\xa8@example.org");
+    r.orcpt = SPAN("utf-8;\\x{7528}\\x{2B}x@example.org");
+    const char *text = made(&b, &d);
+    assert_has(text, "Content-Type: message/global-delivery-status\r\n"
+                     "Content-Transfer-Encoding: quoted-printable\r\n\r\n");
+    assert_has(text, "\r\nOriginal-Recipient: utf-8;=E7=94=A8+x@example.org\r\n");
+    assert_has(text, "\r\nFinal-Recipient: utf-8; =E7=94=A8@example.org\r\n");
+}
+
+static void unitext_is_undone_where_it_is_a_character(void **state)
+{
+    static const struct {
+        const char *in, *want;
+    } cases[] = {
+        {"a\\x{7528}b", "a\xe7\x94\xa8"
+                        "b"},
+        {"\\x{5C}\\x{2B}\\x{20}", "\\+ "},
+        {"\\x{10FFFF}\\x{E9}", "\xf4\x8f\xbf\xbf\xc3\xa9"},
+        {"\\x{D800}\\x{110000}\\x{0A}\\x{}\\x{9", "\\x{D800}\\x{110000}\\x{0A}\\x{}\\x{9"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CLEANUP(buf_free) struct buf b = BUF(1000);
+        mail_unitext_decode(&b, span_str(cases[i].in));
+        assert_string_equal(buf_str(&b), cases[i].want);
+    }
+}
+
+static void a_redacted_notice_keeps_what_we_wrote(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20), less = BUF(1 << 20);
+    struct mail_dsn d = notice(&one);
+    d.original = SPAN("Subject: secret\r\n\r\nsecret\r\n");
+    d.whole = true;
+    mail_dsn_put(&b, &d);
+    for (int ours = 0; ours < 2; ours++) {
+        buf_clear(&less);
+        mail_dsn_redact(&less, buf_span(&b), ours);
+        const char *text = buf_str(&less);
+        assert_true(mail_is_7bit(buf_span(&less)));
+        assert_null(strstr(text, "secret"));
+        assert_has(text, "multipart/report; report-type=delivery-status;");
+        assert_has(text, "\r\n\r\nReporting-MTA: dns; mail.example.net\r\n");
+        assert_has(text, "\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n");
+        assert_has(text, "Message-ID: <4f2.1@mail.example.net>\r\n");
+        assert_has(text, "is left out");
+        assert_int_equal(strstr(text, "does not know this user") != NULL, ours);
+    }
+}
+
+static void what_is_no_report_says_only_that_it_was_there(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    mail_dsn_redact(
+        &b, SPAN("From: a@b.example\r\nDKIM-Signature: x\r\nSubject: secret\r\n\r\nsecret\r\n"),
+        false);
+    assert_has(buf_str(&b), "From: a@b.example\r\n");
+    assert_has(buf_str(&b), "is left out");
+    assert_null(strstr(buf_str(&b), "secret"));
+    assert_null(strstr(buf_str(&b), "DKIM"));
+}
+
 static void every_recipient_is_there(void **state)
 {
     (void)state;
@@ -335,7 +499,7 @@ static void xtext_is_decoded_leniently(void **state)
 
 int main(void)
 {
-    enum { QUOTED = sizeof quoted / sizeof *quoted };
+    enum { QUOTED = sizeof quoted / sizeof *quoted, WHOLES = sizeof wholes / sizeof *wholes };
     const struct CMUnitTest single[] = {
         cmocka_unit_test(a_notice_byte_for_byte),
         cmocka_unit_test(xtext_parameters_are_decoded),
@@ -351,16 +515,25 @@ int main(void)
         cmocka_unit_test(header_with_endless_lines_is_legal),
         cmocka_unit_test(boundary_keeps_off_the_header),
         cmocka_unit_test(requiretls_returns_nothing),
+        cmocka_unit_test(each_action_has_its_words),
+        cmocka_unit_test(too_large_is_said),
+        cmocka_unit_test(who_knows_smtputf8_gets_addresses_as_they_are),
+        cmocka_unit_test(unitext_is_undone_where_it_is_a_character),
+        cmocka_unit_test(a_redacted_notice_keeps_what_we_wrote),
+        cmocka_unit_test(what_is_no_report_says_only_that_it_was_there),
         cmocka_unit_test(every_recipient_is_there),
         cmocka_unit_test(a_full_buffer_is_seen),
         cmocka_unit_test(encoded_words_are_short_and_whole),
         cmocka_unit_test(xtext_is_decoded_leniently),
     };
     enum { SINGLE = sizeof single / sizeof *single };
-    struct CMUnitTest tests[QUOTED + SINGLE];
+    struct CMUnitTest tests[QUOTED + SINGLE + WHOLES];
     for (size_t i = 0; i < QUOTED; i++)
         tests[i] = (struct CMUnitTest){quoted[i].name, quoted_run, NULL, NULL, (void *)&quoted[i]};
     for (size_t i = 0; i < SINGLE; i++)
         tests[QUOTED + i] = single[i];
+    for (size_t i = 0; i < WHOLES; i++)
+        tests[QUOTED + SINGLE + i] =
+            (struct CMUnitTest){wholes[i].name, whole_run, NULL, NULL, (void *)&wholes[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

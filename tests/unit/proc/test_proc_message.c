@@ -16,8 +16,10 @@ static struct store_envelope sample(void)
                                       .return_path = SPAN("owner@list.example"),
                                       .orcpt = SPAN("rfc822;a"),
                                       .notify = STORE_NOTIFY_NEVER,
+                                      .notice = STORE_NOTICE_DELAYED,
                                       .attempts = 3,
                                       .due = {-5},
+                                      .tried = {77},
                                       .status = SPAN("4.2.0"),
                                       .reason = SPAN("later"),
                                       .remote = SPAN("mx"),
@@ -61,6 +63,8 @@ static void envelope_comes_back(void **state)
     assert_int_equal(got.body.digest.at[31], 9);
     assert_int_equal(got.count, 2);
     assert_true(got.recipients[0].attempts == 3 && got.recipients[0].due.us == -5);
+    assert_true(got.recipients[0].tried.us == 77);
+    assert_int_equal(got.recipients[0].notice, STORE_NOTICE_DELAYED);
     assert_true(got.recipients[0].notify == STORE_NOTIFY_NEVER);
     assert_true(span_eq(got.recipients[0].orcpt, who[0].orcpt));
     assert_true(span_eq(got.recipients[0].return_path, who[0].return_path));
