@@ -24,7 +24,6 @@ const struct proc_pair proc_peers[] = {
     {PROC_REPORTER, PROC_RESOLVER, "whether others take reports"},
     {PROC_REPORTER, PROC_RECEIVER, "reports to send as mail"},
     {PROC_CONTROL, PROC_REPORTER, "to send reports now"},
-    {PROC_WEB, PROC_REPORTER, "meters"},
     {PROC_CONTROL, PROC_QUEUE, "slots of hosts to probe"},
     {PROC_WEB, PROC_RECEIVER, "meters"},
     {PROC_WEB, PROC_STORE, "meters"},
@@ -34,6 +33,7 @@ const struct proc_pair proc_peers[] = {
     {PROC_WEB, PROC_FETCHER, "meters"},
     {PROC_WEB, PROC_CONTROL, "meters"},
     {PROC_WEB, PROC_AUTHENTICATOR, "meters"},
+    {PROC_WEB, PROC_REPORTER, "meters"},
 };
 const size_t proc_peers_count = sizeof proc_peers / sizeof *proc_peers;
 

@@ -17,7 +17,9 @@ static const char *const meant[] = {
     "web store",         "web queue",
     "web sender",        "web resolver",
     "web fetcher",       "web control",
-    "web authenticator",
+    "web authenticator", "web reporter",
+    "reporter store",    "reporter resolver",
+    "reporter receiver", "control reporter",
 };
 enum { MEANT = sizeof meant / sizeof *meant };
 
