@@ -8,6 +8,7 @@
 
 #include "base_code.h"
 #include "base_log.h"
+#include "base_meter.h"
 #include "mail_address.h"
 #include "report_dmarc.h"
 #include "report_mail.h"
@@ -401,12 +402,22 @@ static bool destination_noted(void *arg, struct io_message *m)
     return true;
 }
 
+// What is tried again is neither yet.
+static void count(bool tls, enum store_sent_state state)
+{
+    if (state == STORE_SENT)
+        meter_count(tls ? METER_REPORT_TLSRPT_SENT : METER_REPORT_DMARC_SENT, 1);
+    else if (state == STORE_SENT_NEVER)
+        meter_count(tls ? METER_REPORT_TLSRPT_FAILED : METER_REPORT_DMARC_FAILED, 1);
+}
+
 static void settle(struct reporter *r, enum store_sent_state state, const char *why)
 {
     LOG(state == STORE_SENT ? LOG_INFO : LOG_WARN,
         state == STORE_SENT ? "report-queued" : "report-not-sent",
         LOG_T("kind", report_kind_text(r->cover.kind)), LOG_S("about", r->row.subject.domain),
         LOG_S("to", uri_now(r)), LOG_T("why", why));
+    count(r->cover.kind == REPORT_TLSRPT, state);
     r->mailed += state == STORE_SENT;
     r->later = r->later || state == STORE_SENT_LATER;
     note(r, uri_now(r), state, span_str(why), false, destination_noted);
