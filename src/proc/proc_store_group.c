@@ -2,7 +2,7 @@
 // and answered together.
 #include "proc_store.h"
 
-#include "proc_tallies.h"
+#include "proc_tallies_store.h"
 
 #include "base_log.h"
 #include "base_meter.h"

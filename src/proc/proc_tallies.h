@@ -24,12 +24,6 @@ void tallies_put(struct buf *b, const uint32_t delivered[STORE_PROTECTIONS],
 void tallies_evaluation(struct buf *b, struct store_evaluation *e, const struct dns_address *client,
                         const struct auth_message_result *r, bool null_sender);
 
-// Store.
-struct rc tallies_attempt(struct store_history *h, const struct store_attempt *a,
-                          unsigned keys_max);
-struct rc tallies_evaluated(struct store_history *h, const struct store_evaluation *e,
-                            unsigned keys_max);
-
 // What stands in `about` of a subject. Spans borrow.
 struct tallies_about {
     size_t count;

@@ -1,15 +1,18 @@
 """Reports about others: what was delivered before midnight UTC is told after it, once,
 whatever restarts in between."""
+import contextlib
 import email
 import gzip
 import json
 import re
+import smtplib
 import time
 
 import pytest
 
 import alone
 import lab as lab_
+import test_auth as auth
 from alone import letter
 from virtual import DAY, HOUR, Clock
 
@@ -137,3 +140,14 @@ def test_commands_show_send_and_take_in(reporting, clock, lab, tmp_path):
     assert "Geleit Lab" in command(server, "list")
     path.write_bytes(b"nothing of the kind")
     assert server.command("report", "import", str(path)).returncode == 1
+
+
+def test_the_owner_of_a_domain_hears_who_sent_in_its_name(clock, lab, program):
+    """DMARC: one message that passes, one that does not, one report."""
+    with lab_.Geleit(lab, program, "dmarc-out", options=auth.options(**OPTIONS)) as server:
+        auth.give(server, auth.signed(lab, auth.letter("ours")))
+        with contextlib.suppress(smtplib.SMTPException):
+            auth.give(server, auth.letter("forged"), source=auth.OTHER_CLIENT)
+        assert lab_.until(lambda: len(server.evaluations()) == 2, 10)
+        clock.move(700)
+        assert lab_.until(lambda: ("dmarc", auth.GOOD) in queued(server), 20, 0.1), server.log_end()
