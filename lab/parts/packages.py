@@ -24,11 +24,12 @@ PROGRAMS = {
     "opendkim-testmsg": (("opendkim-tools", *_OPENDKIM), "usr/sbin/opendkim-testmsg"),
     "rspamd": (("rspamd", "libhyperscan5", "libluajit-5.1-2", "libluajit-5.1-common"), "usr/bin/rspamd"),
     "msmtp": (("msmtp", "libgsasl18", "libgssglue1", "libidn12", "libntlm0", "libsecret-1-0"), "usr/bin/msmtp"),
+    "promtool": (("prometheus",), "usr/bin/promtool"),
     "unbound": (("unbound", "libevent-2.1-7", "libnghttp2-14", "libprotobuf-c1"), "usr/sbin/unbound"),
 }
 
 NEEDED = ("nsd", "ldns-keygen", "ldns-signzone")  # without the others, rows of the table are missing
-LATER = ("opendkim", "opendkim-testmsg", "rspamd", "dovecot", "msmtp")  # for single stories, which fetch them themselves
+LATER = ("opendkim", "opendkim-testmsg", "rspamd", "dovecot", "msmtp", "promtool")  # for single stories, which fetch them themselves
 
 
 class Missing(Exception):

@@ -12,8 +12,9 @@ struct showing {
     bool as_json;
 };
 
-static void put(struct showing *s, const char *path, const struct report_taken *d)
+static void put(void *arg, const char *path, const struct report_taken *d)
 {
+    struct showing *s = arg;
     if (s->as_json) {
         json_open(&s->json, NULL, '{');
         json_str(&s->json, "file", span_str(path));
@@ -25,8 +26,9 @@ static void put(struct showing *s, const char *path, const struct report_taken *
     admin_report_show(&s->page, d);
 }
 
-static void put_fault(struct showing *s, const char *path, const char *fault)
+static void put_fault(void *arg, const char *path, const char *fault)
 {
+    struct showing *s = arg;
     admin_complain("%s: %s", path, fault);
     if (!s->as_json)
         return;
@@ -36,44 +38,53 @@ static void put_fault(struct showing *s, const char *path, const char *fault)
     json_close(&s->json, '}');
 }
 
+struct reading {
+    void (*each)(void *arg, const char *path, const struct report_taken *d);
+    void (*fault)(void *arg, const char *path, const char *why);
+    void *arg;
+};
+
 // One document after the other, so that only one is in memory.
-static int documents(struct showing *s, const char *path, struct span taken)
+static int documents(const struct reading *s, const char *path, struct span taken)
 {
     CLEANUP(arena_free) struct arena a = ARENA(REPORT_DMARC_ARENA);
     struct rd r = RD(taken);
     struct report_taking t;
     int status = ADMIN_DONE;
     if (!report_taking_open(&r, &t, &a)) {
-        put_fault(s, path, "its reader died on it");
+        s->fault(s->arg, path, "its reader died on it");
         return ADMIN_NEGATIVE;
     }
     if (!t.count) {
-        put_fault(s, path, t.fault);
+        s->fault(s->arg, path, t.fault);
         return ADMIN_NEGATIVE;
     }
     for (size_t i = 0; i < t.count; i++) {
         CLEANUP(arena_free) struct arena each = ARENA(REPORT_DMARC_ARENA);
         struct report_taken d;
         if (!report_taking_next(&r, &d, &each)) {
-            put_fault(s, path, "its reader died on it");
+            s->fault(s->arg, path, "its reader died on it");
             return ADMIN_NEGATIVE;
         }
         if (d.good)
-            put(s, path, &d);
+            s->each(s->arg, path, &d);
         else
-            put_fault(s, path, d.notes.fault);
+            s->fault(s->arg, path, d.notes.fault);
         status = d.good ? status : ADMIN_NEGATIVE;
     }
     return status;
 }
 
-static int file(struct showing *s, const char *path)
+int admin_report_documents(const char *path,
+                           void (*each)(void *arg, const char *path, const struct report_taken *d),
+                           void (*fault)(void *arg, const char *path, const char *why), void *arg)
 {
     CLEANUP(buf_free) struct buf bytes = BUF(FILE_MOST), taken = BUF(TAKEN_MOST);
+    const struct reading r = {each, fault, arg};
     int status = admin_file(path, &bytes);
     if (status == ADMIN_DONE)
         status = admin_report_child(buf_span(&bytes), path, &taken);
-    return status == ADMIN_DONE ? documents(s, path, buf_span(&taken)) : status;
+    return status == ADMIN_DONE ? documents(&r, path, buf_span(&taken)) : status;
 }
 
 static int show(const struct admin_call *call)
@@ -84,7 +95,7 @@ static int show(const struct admin_call *call)
     if (s.as_json)
         json_open(&s.json, NULL, '[');
     for (unsigned i = 1; i < call->word_count; i++) {
-        int one = file(&s, call->words[i]);
+        int one = admin_report_documents(call->words[i], put, put_fault, &s);
         status = one > status ? one : status;
     }
     if (s.as_json)
@@ -96,10 +107,28 @@ static int show(const struct admin_call *call)
 
 int admin_report(const struct admin_call *call)
 {
-    if (strcmp(call->words[0], "show") != 0)
-        return admin_complain("report: '%s' is not known; try 'geleit report show FILE'",
-                              call->words[0]);
-    if (call->word_count < 2)
-        return admin_complain("report show: name at least one file ('-': standard input)");
-    return show(call);
+    static const struct {
+        const char *verb;
+        bool files;
+        int (*run)(const struct admin_call *call);
+    } verbs[] = {
+        {"show", true, show},
+        {"import", true, admin_report_import},
+        {"list", false, admin_report_list},
+        {"week", false, admin_report_week},
+        {"preview", false, admin_report_preview},
+        {"send", false, admin_report_send},
+    };
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(call->words[0], verbs[i].verb) != 0)
+            continue;
+        if (verbs[i].files && call->word_count < 2)
+            return admin_complain("report %s: name at least one file ('-': standard input)",
+                                  verbs[i].verb);
+        if (!verbs[i].files && call->word_count > 1)
+            return admin_complain("report %s takes no argument", verbs[i].verb);
+        return verbs[i].run(call);
+    }
+    return admin_complain("report: '%s' is not known; try 'geleit report show FILE'",
+                          call->words[0]);
 }

@@ -6,5 +6,14 @@
 // Reads and parses the bytes in a child that may open nothing and is bounded in memory and time;
 // what it found is appended to `out`. ADMIN_DONE, or an exit status after a sentence.
 int admin_report_child(struct span bytes, const char *title, struct buf *out);
+// Calls `each` with every document of a file; An exit status.
+int admin_report_documents(const char *path,
+                           void (*each)(void *arg, const char *path, const struct report_taken *d),
+                           void (*fault)(void *arg, const char *path, const char *why), void *arg);
+int admin_report_import(const struct admin_call *call);
+int admin_report_list(const struct admin_call *call);
+int admin_report_week(const struct admin_call *call);
+int admin_report_preview(const struct admin_call *call);
+int admin_report_send(const struct admin_call *call);
 void admin_report_show(struct admin_page *p, const struct report_taken *d);
 void admin_report_json(struct json *j, const struct report_taken *d);

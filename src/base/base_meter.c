@@ -129,21 +129,28 @@ static void put_bound(struct buf *b, int64_t ms)
     buf_printf(b, ".%s", digits);
 }
 
+static void put_us(struct buf *b, int64_t us)
+{
+    us = us < 0 ? 0 : us;
+    buf_printf(b, "%lld.%06lld", (long long)(us / US_PER_S), (long long)(us % US_PER_S));
+}
+
 static void put_histogram(struct buf *b, const struct meter_histogram_row *row,
                           const int64_t *cells)
 {
-    long long count = 0, sum = cells[METER_CELLS - 1];
+    uint64_t count = 0; // wraps where a process told nonsense
     put_head(b, row->name, row->help, "histogram");
     for (unsigned i = 0; i < METER_BOUNDS; i++) {
-        count += cells[i];
+        count += (uint64_t)cells[i];
         buf_printf(b, "geleit_%s_bucket{le=\"", row->name);
         put_bound(b, row->bounds_ms[i]);
-        buf_printf(b, "\"} %lld\n", count);
+        buf_printf(b, "\"} %llu\n", (unsigned long long)count);
     }
-    count += cells[METER_BOUNDS];
-    buf_printf(b, "geleit_%s_bucket{le=\"+Inf\"} %lld\n", row->name, count);
-    buf_printf(b, "geleit_%s_sum %lld.%06lld\ngeleit_%s_count %lld\n", row->name, sum / 1000000,
-               sum % 1000000, row->name, count);
+    count += (uint64_t)cells[METER_BOUNDS];
+    buf_printf(b, "geleit_%s_bucket{le=\"+Inf\"} %llu\ngeleit_%s_sum ", row->name,
+               (unsigned long long)count, row->name);
+    put_us(b, cells[METER_CELLS - 1]);
+    buf_printf(b, "\ngeleit_%s_count %llu\n", row->name, (unsigned long long)count);
 }
 
 void meter_put(struct buf *b, const int64_t value[static METER_VALUES])
@@ -156,11 +163,6 @@ void meter_put(struct buf *b, const int64_t value[static METER_VALUES])
 static void put_up(struct buf *b, const struct meter_process *p)
 {
     buf_printf(b, "%d", p->up);
-}
-
-static void put_us(struct buf *b, int64_t us)
-{
-    buf_printf(b, "%lld.%06lld", (long long)(us / US_PER_S), (long long)(us % US_PER_S));
 }
 
 static void put_started(struct buf *b, const struct meter_process *p)

@@ -281,3 +281,14 @@ const char *conf_check_require(struct span s)
                          : "is no requirement; write \"DOMAIN encrypt\", \"ADDRESS/BITS encrypt\", "
                            "\"DOMAIN verify\" or \"DOMAIN verify NAME...\"";
 }
+
+const char *conf_check_report_address(struct span s)
+{
+    size_t at = span_index(s, '@');
+    bool whole =
+        at > 0 && at + 1 < s.len && span_index(span_skip(s, at + 1), '@') == s.len - at - 1;
+    for (size_t i = 0; whole && i < s.len; i++)
+        whole = s.at[i] > ' ' && s.at[i] < 0x7f && s.at[i] != '<' && s.at[i] != '>' &&
+                s.at[i] != '"' && s.at[i] != ',';
+    return s.len == 0 || whole ? NULL : "must be a mail address like \"reports@example.org\"";
+}

@@ -249,6 +249,18 @@ X(store_history, "store.history", CONF_DURATION, SECONDS(3600), SECONDS(31536000
 X(web_listen, "web.listen", CONF_LIST, 0, 0, "127.0.0.1:9825", NULL, CONF_MASTER, conf_check_endpoint,
   "Addresses of the page of metrics for Prometheus, http://ADDRESS:PORT/metrics, in clear text for whoever can reach them; one that is taken is left out; empty: none.")
 
+X(report_from, "report.from", CONF_STRING, 0, 254, "", NULL, CONF_REPORTER | CONF_CONTROL, conf_check_report_address,
+  "Address that reports to others are sent from; its domain needs a DKIM key of ours; empty: no reports are sent.")
+X(report_tlsrpt, "report.tlsrpt", CONF_BOOL, 0, 1, "true", NULL, CONF_REPORTER | CONF_CONTROL, NULL,
+  "Send TLS reports (RFC 8460) where domains ask for them and report.from is set.")
+X(report_dmarc, "report.dmarc", CONF_BOOL, 0, 1, "true", NULL, CONF_REPORTER | CONF_CONTROL, NULL,
+  "Send DMARC aggregate reports (RFC 9990) where domains ask for them and report.from is set.")
+X(report_organization, "report.organization", CONF_STRING, 0, 200, "", NULL, CONF_REPORTER, NULL,
+  "Name of who reports, as in the reports; empty: hostname.")
+X(report_contact, "report.contact", CONF_STRING, 0, 254, "", NULL, CONF_REPORTER, conf_check_report_address,
+  "Address for questions about reports, as in the reports; empty: report.from.")
+X(report_delay, "report.delay", CONF_DURATION, 0, SECONDS(43200), "4h", NULL, CONF_REPORTER, NULL,
+  "Reports leave at a random time within this after the end of a UTC day.")
 X(report_entries, "report.entries", CONF_INT, 10, 1000000, "5000", NULL, CONF_STORE, NULL,
   "Different entries that a day's report about one domain may have; what comes beyond is added up.")
 X(report_retention, "report.retention", CONF_DURATION, SECONDS(259200), SECONDS(315360000), "400d", NULL, CONF_STORE, NULL,

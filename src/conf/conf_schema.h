@@ -29,7 +29,8 @@ enum conf_role {
     CONF_CONTROL = 1 << 7,
     CONF_AUTHENTICATOR = 1 << 8,
     CONF_WEB = 1 << 9,
-    CONF_EVERYONE = (1 << 10) - 1,
+    CONF_REPORTER = 1 << 10,
+    CONF_EVERYONE = (1 << 11) - 1,
 };
 
 // In `least` of a LIST: its entries end in a file name, behind the last blank; relative

@@ -25,6 +25,8 @@ static uint8_t mechanisms(struct authenticator *a)
 
 static void tell(struct authenticator *a, struct proc_peer *peer)
 {
+    if (peer->kind != PROC_RECEIVER)
+        return;
     CLEANUP(buf_free) struct buf b = BUF(16);
     wr_u8(&b, a->offered);
     proc_send(peer, MSG_MECHANISMS, 0, buf_span(&b), -1);
@@ -193,8 +195,7 @@ static void reload(struct proc *p)
 
 static void peer_up(struct proc_peer *peer)
 {
-    if (peer->kind == PROC_RECEIVER)
-        tell(peer->proc->data, peer);
+    tell(peer->proc->data, peer);
 }
 
 static void peer_down(struct proc_peer *peer)

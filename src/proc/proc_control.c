@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 64, JOBS_MAX = 16, JOB_ROOM = 1 << 20, GROUPS_MAX = 256 };
+enum { CLIENTS_MAX = 64, JOBS_MAX = 16, JOB_ROOM = 2 << 20, GROUPS_MAX = 256 };
 
 struct control_client {
     struct control_client *next, *previous;
@@ -72,6 +72,11 @@ static void (*const verbs[CONTROL_VERBS])(struct control_job *j) = {
     [CONTROL_POLICY_LIST] = control_policy_list,
     [CONTROL_POLICY_SHOW] = control_policy_show,
     [CONTROL_POLICY_REFRESH] = control_policy_refresh,
+    [CONTROL_REPORT_PREVIEW] = control_report_preview,
+    [CONTROL_REPORT_SEND] = control_report_send,
+    [CONTROL_REPORT_LIST] = control_report_list,
+    [CONTROL_REPORT_WEEK] = control_report_list,
+    [CONTROL_REPORT_TAKE] = control_report_take,
     [CONTROL_DNS] = control_dns,
 };
 

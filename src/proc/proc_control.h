@@ -64,6 +64,10 @@ void control_policy_list(struct control_job *j);
 void control_policy_show(struct control_job *j);
 void control_policy_refresh(struct control_job *j);
 void control_dns(struct control_job *j);
+void control_report_preview(struct control_job *j);
+void control_report_send(struct control_job *j);
+void control_report_list(struct control_job *j);
+void control_report_take(struct control_job *j);
 // With -o the asker may mean another configuration than the server's: false, and
 // the job has been told so and is gone.
 bool control_same_section(struct control_job *j);

@@ -2,6 +2,7 @@
 // io_channel.h (MSG_CONTROL, MSG_TOLD). Results are JSON documents; what people
 // read is made of them by the command line.
 #pragma once
+#include "base_time.h"
 #include "base_wire.h"
 #include "dns_name.h"
 
@@ -16,7 +17,12 @@ enum control_verb {
     CONTROL_POLICY_LIST,
     CONTROL_POLICY_SHOW,
     CONTROL_POLICY_REFRESH,
-    CONTROL_DNS, // plain questions to the resolver
+    CONTROL_REPORT_PREVIEW,
+    CONTROL_REPORT_SEND,
+    CONTROL_REPORT_LIST, // of others; id: those behind it
+    CONTROL_REPORT_WEEK, // deliveries by domain and protection
+    CONTROL_REPORT_TAKE, // questions: control_taken_pack
+    CONTROL_DNS,         // plain questions to the resolver
     CONTROL_VERBS
 };
 struct control_request {
@@ -32,6 +38,17 @@ struct control_request {
 enum { CONTROL_QUESTIONS_MAX = 32 };
 void control_request_pack(struct buf *b, const struct control_request *q);
 bool control_request_unpack(struct rd *r, struct control_request *out); // borrows; reads to the end
+
+// A report of others, to be kept.
+struct control_taken {
+    unsigned kind; // enum report_kind
+    struct span organization, report, domain;
+    struct wall begin, end;
+    uint64_t good, bad;  // sessions or messages
+    struct span content; // the document, packed; empty where it is too large to be kept
+};
+enum { CONTROL_TAKEN_MAX = 1 << 20 };
+void control_taken_pack(struct buf *b, const struct control_taken *t);
 
 enum control_result {
     CONTROL_DONE,

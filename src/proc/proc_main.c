@@ -12,7 +12,7 @@ static const struct proc_role *const roles[PROC_KINDS] = {
     [PROC_QUEUE] = &proc_queue,       [PROC_SENDER] = &proc_sender,
     [PROC_RESOLVER] = &proc_resolver, [PROC_FETCHER] = &proc_fetcher,
     [PROC_CONTROL] = &proc_control,   [PROC_AUTHENTICATOR] = &proc_authenticator,
-    [PROC_WEB] = &proc_web,
+    [PROC_WEB] = &proc_web,           [PROC_REPORTER] = &proc_reporter,
 };
 
 static bool from_a_master(void)

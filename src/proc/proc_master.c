@@ -15,9 +15,9 @@ enum { EXIT_CONFIG = 2 };
 
 // Who answers comes before who asks, the receivers last: the door opens when
 // somebody is at home.
-static const enum proc_kind order[] = {PROC_STORE,         PROC_RESOLVER, PROC_FETCHER,
-                                       PROC_QUEUE,         PROC_SENDER,   PROC_CONTROL,
-                                       PROC_AUTHENTICATOR, PROC_WEB,      PROC_RECEIVER};
+static const enum proc_kind order[] = {PROC_STORE,    PROC_RESOLVER, PROC_FETCHER,       PROC_QUEUE,
+                                       PROC_SENDER,   PROC_CONTROL,  PROC_AUTHENTICATOR, PROC_WEB,
+                                       PROC_REPORTER, PROC_RECEIVER};
 enum { KINDS = sizeof order / sizeof *order };
 
 static void log_listening(const struct proc_master *m, const char *event)

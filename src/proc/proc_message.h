@@ -105,6 +105,27 @@ enum proc_message {
     MSG_METERS = 150, // (empty) -> i64 when the process began, i64 microseconds of processor,
     MSG_METERS_ARE,   //   i64 most bytes of memory, meter_pack
 
+    // reporter, control -> store (proc_reports.h)
+    MSG_REPORT_SUBJECTS = 160, // i64 from, i64 to (days), bool undone, subject those behind it
+                               // -> u8 rc, bool more, [row]
+    MSG_REPORT_SUBJECTS_ARE,
+    MSG_REPORT_TALLIES = 162, // subject, span policy, span detail (those behind)
+    MSG_REPORT_TALLIES_ARE,   // -> u8 rc, bool more, [span, span, u64 sessions, u64 times]
+    MSG_REPORT_SENT_LIST = 164, // subject -> u8 rc, bool more, [span uri, u8 store_sent_state]
+    MSG_REPORT_SENT_ARE,
+    MSG_REPORT_SENT = 166, // subject, span uri (or none), u8 store_sent_state, span why, bool done
+    MSG_REPORT_NOTED,      // -> u8 rc, bool
+    MSG_REPORT_TAKE = 168, // control ->: a report of others -> u8 rc, bool it is new
+    MSG_REPORT_TAKEN,
+    MSG_REPORT_LIST = 170, // control ->: u64 those behind it, bool deliveries instead
+    MSG_REPORT_LISTED,     // -> u8 rc, u64 next (0: all), span JSON array
+    // reporter -> receiver
+    MSG_REPORT_MAIL = 172, // bool TLS, span sender, [span to], span mail -> u8 rc, u64 id
+    MSG_REPORT_MAILED,
+    // control -> reporter
+    MSG_REPORT_NOW = 174, // (empty) -> bool reports are sent here
+    MSG_REPORT_BEGUN,
+
     // the command line -> control, at the local door (proc_control_request.h)
     MSG_CONTROL = 90, // control_request -> control_answer
     MSG_TOLD,

@@ -20,6 +20,11 @@ const struct proc_pair proc_peers[] = {
     {PROC_CONTROL, PROC_RESOLVER, "DNS questions of plans to explain, the self-test"},
     {PROC_CONTROL, PROC_FETCHER, "MTA-STS policies"},
     {PROC_CONTROL, PROC_STORE, "policies, what the queue holds, what happened to it"},
+    {PROC_REPORTER, PROC_STORE, "tallies, what was sent"},
+    {PROC_REPORTER, PROC_RESOLVER, "whether others take reports"},
+    {PROC_REPORTER, PROC_RECEIVER, "reports to send as mail"},
+    {PROC_CONTROL, PROC_REPORTER, "to send reports now"},
+    {PROC_WEB, PROC_REPORTER, "meters"},
     {PROC_CONTROL, PROC_QUEUE, "slots of hosts to probe"},
     {PROC_WEB, PROC_RECEIVER, "meters"},
     {PROC_WEB, PROC_STORE, "meters"},
@@ -46,6 +51,7 @@ static const struct {
     [PROC_CONTROL] = {"control", CONF_CONTROL},
     [PROC_AUTHENTICATOR] = {"authenticator", CONF_AUTHENTICATOR},
     [PROC_WEB] = {"web", CONF_WEB},
+    [PROC_REPORTER] = {"reporter", CONF_REPORTER},
 };
 
 const char *proc_kind_text(enum proc_kind k)

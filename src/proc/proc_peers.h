@@ -15,6 +15,7 @@ enum proc_kind {
     PROC_CONTROL,
     PROC_AUTHENTICATOR,
     PROC_WEB,
+    PROC_REPORTER,
     PROC_KINDS
 };
 const char *proc_kind_text(enum proc_kind k); // "receiver"

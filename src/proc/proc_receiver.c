@@ -52,10 +52,23 @@ static void configure(struct receiver *r)
 static void stop_listening(struct receiver *r)
 {
     for (size_t i = 0; i < r->door_count; i++)
-        io_listener_free(r->doors[i].listener);
+        if (r->doors[i].listener)
+            io_listener_free(r->doors[i].listener);
+        else
+            close(r->doors[i].fd);
     free(r->doors);
     r->doors = NULL;
     r->door_count = 0;
+}
+
+// Users are told how they can log in: not before the authenticator has said it.
+static void open_known(struct receiver *r)
+{
+    for (size_t i = 0; i < r->door_count; i++) {
+        struct receiver_door *d = &r->doors[i];
+        if (!d->listener && (d->service == SMTP_SERVICE_MX || r->mechanisms))
+            d->listener = io_listener_new(r->proc->loop, d->fd, receiver_accept, d);
+    }
 }
 
 static void listen_all(struct receiver *r)
@@ -65,9 +78,10 @@ static void listen_all(struct receiver *r)
     r->doors = mem_new((p->listener_count + 1) * sizeof *r->doors);
     for (size_t i = 0; i < p->listener_count; i++) {
         struct receiver_door *d = &r->doors[r->door_count++];
-        *d = (struct receiver_door){.receiver = r, .service = p->listeners[i].service};
-        d->listener = io_listener_new(p->loop, p->listeners[i].fd, receiver_accept, d);
+        *d = (struct receiver_door){
+            .receiver = r, .service = p->listeners[i].service, .fd = p->listeners[i].fd};
     }
+    open_known(r);
 }
 
 // Nobody is greeted before the store has said how it is, so that the first
@@ -145,9 +159,12 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     struct receiver *r = peer->proc->data;
     if (m->kind == MSG_JOB && peer->kind == PROC_QUEUE)
         return receiver_bounce(r, m);
+    if (m->kind == MSG_REPORT_MAIL && peer->kind == PROC_REPORTER)
+        return receiver_report(r, peer, m);
     if (m->kind == MSG_MECHANISMS && peer->kind == PROC_AUTHENTICATOR) {
         struct rd rd = RD(m->payload);
         r->mechanisms = rd_u8(&rd);
+        open_known(r);
         return rd_end(&rd);
     }
     if (m->kind == MSG_SEGMENT_GONE && peer->kind == PROC_STORE) {

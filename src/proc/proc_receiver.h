@@ -50,6 +50,7 @@ struct receiver_door { // where clients come in
     struct receiver *receiver;
     struct io_listener *listener;
     enum smtp_service service;
+    int fd; // until it is open
 };
 
 struct receiver {
@@ -94,6 +95,8 @@ void receiver_tls_configure(struct receiver *r);
 // proc_receiver_bounce.c
 bool receiver_bounce(struct receiver *r, struct io_message *m);
 void receiver_bounces_busy(struct receiver *r, struct buf *b);
+// proc_receiver_report.c
+bool receiver_report(struct receiver *r, struct proc_peer *peer, struct io_message *m);
 // proc_receiver.c
 void receiver_open_doors(struct receiver *r); // the store has answered: listen, if not yet
 void receiver_idle(struct receiver *r);       // a session or bounce ended: drained now?

@@ -83,5 +83,5 @@ uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc
                   struct span payload, int64_t timeout_us, proc_answered answered, void *arg);
 void proc_forget(struct proc *p, uint32_t ticket);
 
-extern const struct proc_role proc_receiver, proc_store, proc_queue, proc_sender, proc_resolver,
-    proc_fetcher, proc_control, proc_authenticator, proc_web;
+extern const struct proc_role proc_reporter, proc_receiver, proc_store, proc_queue, proc_sender,
+    proc_resolver, proc_fetcher, proc_control, proc_authenticator, proc_web;

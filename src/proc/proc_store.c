@@ -377,6 +377,12 @@ static const struct {
     {MSG_QUEUE_LIST, 1 << PROC_CONTROL, proc_people_list},
     {MSG_QUEUE_SHOW, 1 << PROC_CONTROL, proc_people_show},
     {MSG_QUEUE_CHANGE, 1 << PROC_CONTROL, proc_people_change},
+    {MSG_REPORT_SUBJECTS, 1 << PROC_REPORTER | 1 << PROC_CONTROL, proc_report_subjects},
+    {MSG_REPORT_TALLIES, 1 << PROC_REPORTER, proc_report_tallies},
+    {MSG_REPORT_SENT_LIST, 1 << PROC_REPORTER, proc_report_sent_list},
+    {MSG_REPORT_SENT, 1 << PROC_REPORTER, proc_report_sent},
+    {MSG_REPORT_TAKE, 1 << PROC_CONTROL, proc_report_take},
+    {MSG_REPORT_LIST, 1 << PROC_CONTROL, proc_report_list},
     {MSG_POLICY_LIST, 1 << PROC_CONTROL, proc_people_policies},
 };
 

@@ -79,6 +79,14 @@ bool proc_group_outcome(struct store_role *r, struct proc_peer *peer, struct io_
 bool proc_group_interrupted(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_group_evaluation(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
+// proc_store_report.c
+bool proc_report_subjects(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_tallies(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_sent_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_sent(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+
 // proc_store_people.c
 bool proc_people_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_people_show(struct store_role *r, struct proc_peer *peer, struct io_message *m);

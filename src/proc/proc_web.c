@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONNECTIONS = 64, CONNECTION_PATIENCE_S = 30, PAGE_MAX = 1 << 20 };
+enum { CONNECTIONS = 64, CONNECTION_PATIENCE_S = 10, PAGE_MAX = 1 << 20 };
 // Prometheus waits for ten seconds unless told otherwise.
 #define METERS_PATIENCE SECONDS(2)
 
@@ -46,6 +46,18 @@ static void round_begin(struct web *w);
 
 // ---- a page ----
 
+static struct source *source_of(struct web *w, struct proc_peer *peer)
+{
+    if (!peer->data) {
+        struct source *s = mem_new(sizeof *s);
+        *s = (struct source){.web = w,
+                             .peer = peer,
+                             .process = {.role = proc_kind_text(peer->kind), .index = peer->index}};
+        peer->data = s;
+    }
+    return peer->data;
+}
+
 static void put_page(struct web *w, struct buf *b)
 {
     static int64_t sum[METER_VALUES];
@@ -54,7 +66,7 @@ static void put_page(struct web *w, struct buf *b)
     for (size_t i = 0; i < METER_VALUES; i++)
         sum[i] = 0;
     for (size_t i = 0; i < p->peer_count; i++) {
-        const struct source *s = p->peers[i]->data;
+        const struct source *s = source_of(w, p->peers[i]);
         list[i] = s->process;
         list[i].up = s->up;
         meter_merge(sum, s->before, true);
@@ -114,18 +126,6 @@ static bool answered(void *arg, struct io_message *m)
     if (--w->missing == 0)
         round_end(w);
     return fine;
-}
-
-static struct source *source_of(struct web *w, struct proc_peer *peer)
-{
-    if (!peer->data) {
-        struct source *s = mem_new(sizeof *s);
-        *s = (struct source){.web = w,
-                             .peer = peer,
-                             .process = {.role = proc_kind_text(peer->kind), .index = peer->index}};
-        peer->data = s;
-    }
-    return peer->data;
 }
 
 static void round_begin(struct web *w)

@@ -141,6 +141,7 @@ bool smtp_server_settle(struct smtp_server *s, struct smtp_server_step *step)
 static bool run_greet(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     (void)in, (void)step;
+    smtp_server_touch(s);
     s->state = STATE_COMMAND;
     if (!s->draining)
         buf_printf(&s->out, "220 %.*s ESMTP Geleit\r\n", SPAN_FMT(s->conf->hostname));
@@ -249,6 +250,7 @@ static bool run_starttls(struct smtp_server *s, struct span *in, struct smtp_ser
 {
     if (flush(s, step))
         return true;
+    smtp_server_touch(s);
     s->state = in->len ? STATE_CLOSING : STATE_HANDSHAKE;
     return in->len ? false : smtp_server_give(s, step, SMTP_SERVER_STARTTLS);
 }
@@ -325,18 +327,8 @@ void smtp_server_secured(struct smtp_server *s)
 // Nobody but us is waited for: no time passes for the peer.
 static bool ours_to_move(const struct smtp_server *s)
 {
-    return s->state == STATE_ASK || s->state == STATE_WAIT || s->state >= STATE_CLOSING;
-}
-
-// When a message that stops here has come too slowly: one byte now and then keeps
-// patience awake, and a session busy for hours.
-static int64_t too_slow(const struct smtp_server *s)
-{
-    uint64_t came = s->received - (s->received > s->chunk_left ? s->chunk_left : s->received);
-    uint64_t rate = s->conf->data_rate;
-    if (rate == 0 || came / rate > INT32_MAX)
-        return INT64_MAX;
-    return s->data_since.us + SECONDS(60) + (int64_t)(came / rate) * US_PER_S;
+    return s->state == STATE_GREET || s->state == STATE_STARTTLS || s->state == STATE_ASK ||
+           s->state == STATE_WAIT || s->state >= STATE_CLOSING;
 }
 
 struct mono smtp_server_deadline(const struct smtp_server *s)
@@ -347,7 +339,7 @@ struct mono smtp_server_deadline(const struct smtp_server *s)
     int64_t patience = s->since.us + (data ? s->conf->data_us : s->conf->command_us);
     int64_t session = s->begun.us + s->conf->session_us;
     int64_t least = patience < session ? patience : session;
-    int64_t slow = s->body_open ? too_slow(s) : INT64_MAX; // between chunks, too
+    int64_t slow = s->body_open ? smtp_server_too_slow(s) : INT64_MAX; // between chunks, too
     return (struct mono){slow < least ? slow : least};
 }
 
@@ -362,7 +354,7 @@ void smtp_server_tick(struct smtp_server *s, struct mono now)
         return;
     if (s->state == STATE_HANDSHAKE)
         s->state = STATE_CLOSING; // a reply would fall into the handshake
-    else if (s->body_open && now.us >= too_slow(s))
+    else if (s->body_open && now.us >= smtp_server_too_slow(s))
         smtp_server_say_last(s, &SMTP_REPLY(421, "4.4.2", "The message comes too slowly"));
     else
         smtp_server_say_last(s, &SMTP_REPLY(421, "4.4.2", "Timed out"));

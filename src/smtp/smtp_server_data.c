@@ -50,6 +50,17 @@ static bool data_piece(struct smtp_server *s, struct span piece, struct smtp_ser
     return true;
 }
 
+// When a message that stops here has come too slowly: one byte now and then keeps
+// patience awake, and a session busy for hours.
+int64_t smtp_server_too_slow(const struct smtp_server *s)
+{
+    uint64_t came = s->received - (s->received > s->chunk_left ? s->chunk_left : s->received);
+    uint64_t rate = s->conf->data_rate;
+    if (rate == 0 || came / rate > INT32_MAX)
+        return INT64_MAX;
+    return s->data_since.us + SECONDS(60) + (int64_t)(came / rate) * US_PER_S;
+}
+
 bool smtp_server_run_data(struct smtp_server *s, struct span *in, struct smtp_server_step *step)
 {
     struct span piece;

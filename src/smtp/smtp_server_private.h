@@ -31,7 +31,7 @@ struct smtp_server {
     enum smtp_server_kind question;
     const struct mail_address *asked;
     struct mono begun, since, now, data_since; // data_since: when the message began
-    bool ticked, stale; // see smtp_server_touch()
+    bool ticked, stale;                        // see smtp_server_touch()
     bool tls, esmtp, draining, sent, abort_due, cancel_due;
     bool body_open;     // ASK_DATA was answered well, neither COMMIT nor ABORT followed
     bool open;          // MAIL was accepted
@@ -80,6 +80,7 @@ void smtp_server_refuse_bare(struct smtp_server *s);
 void smtp_server_skip_line(struct smtp_server *s, struct smtp_reply verdict);
 // Drops a piece of a message; closes with `verdict` where it goes too far.
 void smtp_server_swallow(struct smtp_server *s, struct span piece);
+int64_t smtp_server_too_slow(const struct smtp_server *s); // when it will be (µs)
 
 // States. True: *step is to be handed out.
 bool smtp_server_run_data(struct smtp_server *s, struct span *in, struct smtp_server_step *step);

@@ -19,7 +19,7 @@ from parts import certs, namespace, smtp_server
 LETTER = (b"From: Alice <alice@a.example>\r\nTo: Bob <bob@b.example>\r\nSubject: %s\r\n"
           b"Message-ID: <%s@a.example>\r\n\r\n")
 ROLES = ("receiver", "store", "queue", "sender", "resolver", "fetcher", "control",
-         "authenticator", "web")
+         "authenticator", "web", "reporter")
 
 
 def letter(name, size=300):

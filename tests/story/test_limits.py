@@ -16,6 +16,7 @@ import pytest
 import alone
 import lab as lab_
 from alone import Talk, letter, stuffed
+from test_signals import reload, write
 from test_submission import Submission, plain
 from virtual import Clock
 
@@ -196,6 +197,16 @@ def test_stress(start):
     assert talks[0].ask("NOOP").startswith("250")  # who was there before has the time he was given
     for t in (*talks, late):
         t.__exit__()
+
+
+def test_who_is_greeted_late_has_all_his_time(start):
+    """The pause before the greeting is ours."""
+    server = start(**{"smtp.max_sessions": 5, "limits.stress_timeout": "1s", "limits.greet_pause": "2s"})
+    with contextlib.ExitStack() as all_:
+        for _ in range(4):
+            t = all_.enter_context(Client(server, "5.6.7.8"))
+        assert t.reply().startswith("220") and t.ask("NOOP").startswith("250")
+        assert t.reply().startswith("421 4.4.2")
 
 
 # ---- too early, too slow ----------------------------------------------------
@@ -467,6 +478,7 @@ def test_block_lists(dns, sink, names):
     with Client(server, LISTED) as t:
         t.greeted()
         assert all(t.rcpt(to).startswith("250") for to in ("postmaster@b.example", "PostMaster@b.example"))
+        assert "listed" not in t.rcpt("postmaster")  # RFC 5321 §4.5.1: without a domain, too
         assert t.rcpt().startswith("550 5.7.1") and t.rcpt().startswith("550 5.7.1")
     with Client(server, "10.9.8.7") as t:
         assert t.greeted().rcpt().startswith("250")
@@ -504,4 +516,18 @@ def test_who_leaves_while_the_dns_is_asked(dns):
                     t.reply()
                 t.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", step % 2, 0))
     assert refusals(server, UNKNOWN)[UNKNOWN].startswith("250")
+    assert not alone.log_lines(server, "role-died")
+
+
+def test_lists_that_a_reload_takes_away(dns):
+    server = dns(**{"limits.dnsbl": ["bl.example refuse", "x.silent.example refuse"], "limits.timeout": "4s"})
+    with Client(server, UNKNOWN) as waits, Client(server, LISTED) as listed:
+        waits.greeted(), listed.greeted()
+        waits.ask("MAIL FROM:<alice@a.example>")
+        waits.say("RCPT TO:<bob@b.example>")
+        write(server, limits__dnsbl=[])
+        reload(server, "reloaded")
+        assert refusals(server, LISTED)[LISTED].startswith("250")
+        assert listed.rcpt().startswith("550 5.7.1")  # it came before
+        assert waits.reply().startswith("250")
     assert not alone.log_lines(server, "role-died")

@@ -1,0 +1,53 @@
+#include "proc_reports.h"
+
+void reports_subject_pack(struct buf *b, const struct store_subject *s)
+{
+    wr_i64(b, s->day);
+    wr_u8(b, (uint8_t)s->kind);
+    wr_span(b, s->domain);
+}
+
+bool reports_subject_unpack(struct rd *r, struct store_subject *out)
+{
+    *out = (struct store_subject){.day = rd_i64(r)};
+    out->kind = (enum store_subject_kind)rd_enum(r, STORE_SUBJECT_KINDS);
+    out->domain = rd_span(r);
+    return !r->bad && out->domain.len <= 253;
+}
+
+void reports_row_pack(struct buf *b, const struct store_subject_row *s)
+{
+    reports_subject_pack(b, &s->subject);
+    wr_span(b, s->about);
+    wr_u64(b, s->keys);
+    wr_u64(b, s->lost);
+    wr_u64(b, s->sessions);
+    wr_bool(b, s->done);
+}
+
+bool reports_row_unpack(struct rd *r, struct store_subject_row *out)
+{
+    *out = (struct store_subject_row){0};
+    if (!reports_subject_unpack(r, &out->subject))
+        return false;
+    out->about = rd_span(r);
+    out->keys = rd_u64(r);
+    out->lost = rd_u64(r);
+    out->sessions = rd_u64(r);
+    out->done = rd_bool(r);
+    return !r->bad;
+}
+
+bool reports_taken_unpack(struct rd *r, struct store_taken *out)
+{
+    *out = (struct store_taken){.kind = (enum store_subject_kind)rd_enum(r, STORE_SUBJECT_KINDS)};
+    out->organization = rd_span(r);
+    out->report = rd_span(r);
+    out->domain = rd_span(r);
+    out->begin.us = rd_i64(r);
+    out->end.us = rd_i64(r);
+    out->good = rd_u64(r);
+    out->bad = rd_u64(r);
+    out->content = rd_span(r);
+    return !r->bad;
+}

@@ -1,0 +1,13 @@
+// What reporter, store and control say to each other about reports (proc_message.h).
+#pragma once
+#include "base_wire.h"
+#include "store_tally.h"
+
+void reports_subject_pack(struct buf *b, const struct store_subject *s);
+bool reports_subject_unpack(struct rd *r, struct store_subject *out); // borrows
+
+void reports_row_pack(struct buf *b, const struct store_subject_row *s);
+bool reports_row_unpack(struct rd *r, struct store_subject_row *out);
+
+// As control_taken_pack() has it: without id and time.
+bool reports_taken_unpack(struct rd *r, struct store_taken *out);

@@ -1,0 +1,139 @@
+"""Reports about others: what was delivered before midnight UTC is told after it, once,
+whatever restarts in between."""
+import email
+import gzip
+import json
+import re
+import time
+
+import pytest
+
+import alone
+import lab as lab_
+from alone import letter
+from virtual import DAY, HOUR, Clock
+
+FROM = "reports@geleit-lab.example"
+OPTIONS = {"report.from": FROM, "report.delay": "0s", "report.organization": "Geleit Lab"}
+
+
+@pytest.fixture
+def clock(tmp_path, monkeypatch):
+    c = Clock(tmp_path / "clock", monkeypatch)
+    c.move(DAY - time.time() % DAY - 600)  # ten minutes to midnight
+    return c
+
+
+@pytest.fixture
+def reporting(clock, geleit):  # noqa: F811 (the clock is there before the server)
+    return geleit(options=OPTIONS)
+
+
+def deliver(server, domain, name):
+    server.submit(letter(name), [f"bob@{domain}"])
+    assert server.wait_attempt(domain, 20)
+
+
+def queued(server):
+    """(kind, about) of the reports that were put into the queue."""
+    return [(re.search(r"kind=(\S+)", line)[1], re.search(r"about=(\S+)", line)[1])
+            for line in alone.log_lines(server, "report-queued")]
+
+
+def document(raw):
+    """The mail and the JSON in it."""
+    mail = email.message_from_bytes(raw)
+    for part in mail.walk():
+        if part.get_content_type() == "application/tlsrpt+gzip":
+            return mail, json.loads(gzip.decompress(part.get_payload(decode=True)))
+    raise AssertionError(f"no report in {mail}")
+
+
+def command(server, *words):
+    done = server.command("report", *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def reports(lab, domain):
+    """Of those that arrived, the ones about the domain."""
+    out = []
+    for m in lab.captured():
+        if m["mail_from"] != FROM:
+            continue
+        with open(m["file"], "rb") as f:
+            raw = f.read()
+        if email.message_from_bytes(raw)["TLS-Report-Domain"] == domain:
+            out.append(raw)
+    return out
+
+
+def test_a_day_is_reported_after_midnight_and_once(reporting, clock, lab):
+    server = reporting
+    deliver(server, "sts-enforce.example", "one")
+    deliver(server, "sts-testing.example", "two")
+    time.sleep(0.5)
+    assert not queued(server)
+    clock.move(700)
+    assert lab_.until(lambda: ("tlsrpt", "sts-enforce.example") in queued(server), 20, 0.1), server.log_end()
+    assert lab_.until(lambda: ("tlsrpt", "sts-testing.example") in queued(server), 10, 0.1)
+    before = len(queued(server))
+    assert lab_.until(lambda: reports(lab, "sts-enforce.example"), 10)
+    mail, told = document(reports(lab, "sts-enforce.example")[-1])
+    assert mail.get_content_type() == "multipart/report" and mail["TLS-Required"] == "No"
+    assert mail["TLS-Report-Submitter"] == "geleit-lab.example"
+    assert told["organization-name"] == "Geleit Lab" and told["contact-info"] == FROM
+    policy, = told["policies"]
+    assert policy["policy"]["policy-type"] == "sts"
+    assert policy["policy"]["policy-domain"] == "sts-enforce.example"
+    assert policy["summary"]["total-successful-session-count"] == 1
+    assert told["date-range"]["start-datetime"].endswith("T00:00:00Z")
+    server.stop()
+    server.start()
+    clock.move(2 * HOUR)
+    time.sleep(2)
+    assert len(queued(server)) <= before, "a report went out twice"
+    # Mail about reports is in no report.
+    clock.move(DAY)
+    time.sleep(2)
+    assert len(queued(server)) <= before, queued(server)
+
+
+def test_a_restart_over_midnight_loses_nothing(reporting, clock):
+    server = reporting
+    deliver(server, "sts-enforce.example", "over")
+    server.stop()
+    clock.move(HOUR)
+    server.start()
+    assert lab_.until(lambda: ("tlsrpt", "sts-enforce.example") in queued(server), 20, 0.1), server.log_end()
+
+
+def test_commands_show_send_and_take_in(reporting, clock, lab, tmp_path):
+    server = reporting
+    deliver(server, "sts-enforce.example", "shown")
+    server.submit(letter("refused"), ["bob@sts-mismatch.example"])
+    assert server.wait_attempt("sts-mismatch.example", 20)
+    seen = json.loads(command(server, "preview", "--json"))
+    about = {r["domain"]: r for r in seen["reports"]}
+    assert seen["from"] == FROM and about["sts-enforce.example"]["sessions"] == 1
+    assert about["sts-mismatch.example"]["rua"] == ["mailto:tlsrpt@geleit-lab.example"]
+    assert "sts-enforce.example" in command(server, "preview")
+    week = json.loads(command(server, "week", "--json"))
+    assert [w["protection"] for w in week if w["domain"] == "sts-enforce.example"] == ["sts"]
+    clock.move(700)
+    command(server, "send")
+    assert lab_.until(lambda: ("tlsrpt", "sts-mismatch.example") in queued(server), 20, 0.1), server.log_end()
+    assert lab_.until(lambda: reports(lab, "sts-mismatch.example"), 10)
+    raw = reports(lab, "sts-mismatch.example")[-1]
+    policy = document(raw)[1]["policies"][0]
+    assert policy["summary"]["total-failure-session-count"] >= 1, policy
+    # What one Geleit sends another takes in, once.
+    path = tmp_path / "report.eml"
+    path.write_bytes(raw)
+    assert json.loads(command(server, "import", str(path), "--json"))[0]["new"] is True
+    assert json.loads(command(server, "import", str(path), "--json"))[0]["new"] is False
+    taken, = json.loads(command(server, "list", "--json"))
+    assert taken["kind"] == "tlsrpt" and taken["organization"] == "Geleit Lab" and taken["bad"] >= 1
+    assert "Geleit Lab" in command(server, "list")
+    path.write_bytes(b"nothing of the kind")
+    assert server.command("report", "import", str(path)).returncode == 1
