@@ -315,7 +315,8 @@ static const struct whole_case {
      "quoted-printable", "cannot be returned whole", false},
     {"whole with bare line ends", ASCII_HEAD "body\n", "text/rfc822-headers", "7bit",
      "cannot be returned whole", false},
-    {"whole without end", ASCII_HEAD "body", "message/rfc822", "7bit", ASCII_HEAD "body\r\n", false},
+    {"whole without end", ASCII_HEAD "body", "message/rfc822", "7bit", ASCII_HEAD "body\r\n",
+     false},
 };
 
 static void whole_run(void **state)
