@@ -249,6 +249,7 @@ struct rc receiver_body_end(struct receiver_body *b, struct store_range *out)
 struct commit {
     receiver_committed done;
     void *arg;
+    struct io_timer too_large; // nobody is asked; the answer comes later all the same
 };
 
 static bool commit_answered(void *arg, struct io_message *m)
@@ -270,16 +271,29 @@ static bool commit_answered(void *arg, struct io_message *m)
     return fine;
 }
 
+static void commit_too_large(void *arg)
+{
+    struct commit *c = arg;
+    LOG(LOG_ERROR, "commit-too-large");
+    c->done(c->arg, RC(TOO_LARGE), 0);
+    free(c);
+}
+
 uint32_t receiver_commit(struct receiver *r, const struct store_envelope *e,
                          const uint64_t *replaces, size_t count, receiver_committed done, void *arg)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
     struct commit *c = mem_new(sizeof *c);
-    *c = (struct commit){done, arg};
+    *c = (struct commit){.done = done, .arg = arg};
     proc_envelope_pack(&b, e);
     wr_u16(&b, (uint16_t)count);
     for (size_t i = 0; i < count; i++)
         wr_u64(&b, replaces[i]);
+    if (!rc_ok(buf_state(&b))) { // half of it would end the store's patience with us
+        c->too_large = (struct io_timer){.fire = commit_too_large, .arg = c};
+        io_timer_set(r->proc->loop, &c->too_large, io_now(r->proc->loop));
+        return 0;
+    }
     uint32_t ticket = proc_ask(r->proc, PROC_STORE, 0, MSG_COMMIT, buf_span(&b), COMMIT_PATIENCE,
                                commit_answered, c);
     if (current_full(r))

@@ -10,8 +10,14 @@
 
 #include <stdlib.h>
 
-// So many with the longest addresses there can be still fit into one COMMIT.
-enum { GOALS_MOST = 7000, ROUTES_MEMORY = 32 << 20 };
+// What all goals take of one COMMIT at most; the rest is for what stands before them,
+// fields above all. Each has numbers and lengths beside its texts.
+enum {
+    GOALS_MOST = 7000,
+    ROUTES_MEMORY = 32 << 20,
+    GOALS_BYTES = IO_MESSAGE_MAX - (320 << 10),
+    GOAL_NUMBERS = 64,
+};
 static const int64_t mailbox_us = SECONDS(30);
 
 struct goal {
@@ -19,12 +25,14 @@ struct goal {
     size_t of;   // which recipient of the transaction leads here
     bool listed; // by a list with an owner: the sender asked nothing of its members
     bool one_of; // several: what their success is, is not that of the address
+    size_t bytes;
 };
 struct routes {
     struct aliases *aliases; // those of the transaction's begin
     struct arena memory;
     struct goal *goals;
     size_t count, cap;
+    size_t bytes;  // of the goals in a COMMIT
     bool expanded; // an alias took part: two recipients may lead to one goal
     // The recipient in question; the machine keeps it until it is answered.
     struct alias_walk *walk;
@@ -76,16 +84,26 @@ static bool goal_there(const struct routes *r, const struct store_recipient *one
     return false;
 }
 
+// What the recipient asks for himself takes the place of what the alias says.
+static size_t bytes_of(const struct routes *r, const struct store_recipient *one)
+{
+    size_t orcpt = smtp_server_recipient(r->session->smtp)->orcpt.len;
+    return GOAL_NUMBERS + one->address.len + one->domain.len + one->return_path.len +
+           (orcpt > one->orcpt.len ? orcpt : one->orcpt.len) + one->status.len + one->reason.len;
+}
+
 // False past a ceiling.
 static bool goal_add(struct routes *r, struct store_recipient one, bool listed, bool one_of)
 {
     if (goal_there(r, &one))
         return true;
+    size_t bytes = bytes_of(r, &one);
     struct span address = arena_dup(&r->memory, one.address);
     struct span domain = arena_dup(&r->memory, one.domain);
     struct span path = arena_dup(&r->memory, one.return_path);
     struct span orcpt = arena_dup(&r->memory, one.orcpt);
-    if (r->count >= GOALS_MOST || !address.at || !domain.at || !path.at || !orcpt.at)
+    if (r->count >= GOALS_MOST || bytes > GOALS_BYTES - r->bytes || !address.at || !domain.at ||
+        !path.at || !orcpt.at)
         return false;
     if (r->count == r->cap) {
         r->cap = r->cap ? r->cap * 2 : 1;
@@ -96,7 +114,8 @@ static bool goal_add(struct routes *r, struct store_recipient one, bool listed, 
     one.return_path = path;
     one.orcpt = orcpt;
     size_t of = smtp_server_transaction(r->session->smtp)->count;
-    r->goals[r->count++] = (struct goal){one, of, listed, one_of};
+    r->goals[r->count++] = (struct goal){one, of, listed, one_of, bytes};
+    r->bytes += bytes;
     return true;
 }
 
@@ -139,7 +158,7 @@ static void forget_refused(struct routes *r)
 {
     size_t accepted = smtp_server_transaction(r->session->smtp)->count;
     while (r->count && r->goals[r->count - 1].of >= accepted)
-        r->count--;
+        r->bytes -= r->goals[--r->count].bytes;
 }
 
 // What the sender hears who asked to hear of success: of a list that it has the message
@@ -359,6 +378,7 @@ static bool answer_returned(struct session *s, const struct mail_address *to)
         return true;
     }
     struct store_recipient one = {.address = back.text, .domain = dns_name_span(&back.domain)};
+    forget_refused(r);
     if (goal_add(r, one, false, false))
         session_accept_rcpt(s);
     else

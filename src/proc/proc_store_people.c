@@ -296,6 +296,8 @@ bool proc_people_change(struct store_role *r, struct proc_peer *peer, struct io_
                             : RC(UNAVAILABLE);
     if (rc_ok(rc) && (what == STORE_RETRY || what == STORE_RELEASE))
         rc = store_domains(r->store, id, touch, &t);
+    if (rc_ok(rc) && what == STORE_RELEASE)
+        touch(&t, SPAN("")); // notices that were held with it
     char text[32];
     snprintf(text, sizeof text, "%llx", (unsigned long long)id);
     LOG(LOG_INFO, "queue-changed", LOG_T("id", text), LOG_T("by", names[what]),

@@ -370,6 +370,11 @@ const struct smtp_transaction *smtp_server_transaction(const struct smtp_server 
     return &s->transaction;
 }
 
+const struct smtp_recipient *smtp_server_recipient(const struct smtp_server *s)
+{
+    return &s->recipient;
+}
+
 struct span smtp_server_helo(const struct smtp_server *s)
 {
     return s->helo_span;

@@ -138,6 +138,8 @@ struct mono smtp_server_deadline(const struct smtp_server *s);
 void smtp_server_drain(struct smtp_server *s);
 
 const struct smtp_transaction *smtp_server_transaction(const struct smtp_server *s);
+// The recipient in question, between ASK_RCPT and its answer.
+const struct smtp_recipient *smtp_server_recipient(const struct smtp_server *s);
 struct span smtp_server_helo(const struct smtp_server *s); // empty before EHLO or HELO
 bool smtp_server_esmtp(const struct smtp_server *s);       // EHLO, not HELO
 bool smtp_server_tls(const struct smtp_server *s);

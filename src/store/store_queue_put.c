@@ -39,12 +39,13 @@ static struct rc put_message(struct store *s, const struct store_envelope *e)
     return store_row_run(&r);
 }
 
+// A notice waits with the message that is held: nobody is told what has not happened.
 static struct rc put_recipient(struct store *s, const struct store_recipient *who, struct span hold)
 {
     struct store_row r = store_row_begin(&s->sql, SQL_PUT_RECIPIENT);
     store_row_int(&r, (int64_t)who->id);
-    store_row_int(&r, who->notice ? STATE_OWED : hold.len ? STATE_HELD : STATE_PENDING);
-    store_row_int(&r, who->notice ? 0 : hold.len ? WALL_NEVER.us : who->due.us);
+    store_row_int(&r, hold.len ? STATE_HELD : who->notice ? STATE_OWED : STATE_PENDING);
+    store_row_int(&r, hold.len ? WALL_NEVER.us : who->notice ? 0 : who->due.us);
     store_row_int(&r, who->attempts);
     store_row_int(&r, who->notify);
     store_row_text(&r, who->domain);

@@ -97,7 +97,9 @@ static const char *const texts[SQL_STATEMENTS] = {
                     " WHERE due > ?1 AND state = 0",
     [SQL_HOLD] =
         "UPDATE recipient SET state = 2, due = 9223372036854775807" OF_MESSAGE " AND state = 0",
-    [SQL_RELEASE] = "UPDATE recipient SET state = 0, due = ?3" OF_MESSAGE " AND state = 2",
+    // A notice that was held with its message is owed now, and never sent to anybody.
+    [SQL_RELEASE] = "UPDATE recipient SET state = notice > 0,"
+                    " due = CASE WHEN notice > 0 THEN 0 ELSE ?3 END" OF_MESSAGE " AND state = 2",
     [SQL_DROP_ALL] = "DELETE FROM recipient" OF_MESSAGE,
     [SQL_NEXT_OWED] = "SELECT 1 FROM recipient WHERE id >= ?1 AND id < ?2 AND state = 1 LIMIT 1",
 };

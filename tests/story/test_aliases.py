@@ -111,6 +111,26 @@ def test_notices_find_back_and_forged_ones_do_not(start):
     assert [s[:9] for s in seen] == ["550 5.1.1", "550 5.1.1"]
 
 
+def test_what_fits_into_no_commit_is_refused_at_rcpt(start):
+    members = ", ".join(f"{'m' * 50}{i:04}@{'d' * 40}.far.example" for i in range(6000))
+    server, sink = start(TABLE + f"crowd: {members}\n", **{"alias.most": 7000})
+    send(server, "info@home.example", name="out")
+    srs = dict(got(sink, "out", 2))["bob@far.example"]
+    with Talk(server) as talk:
+        talk.greeted()
+        talk.ask("MAIL FROM:<ann@a.example>")
+        crowd = talk.ask(f"RCPT TO:<crowd@home.example> ORCPT=rfc822;{'o' * 493}")
+        assert crowd.startswith("452 4.5.3"), crowd
+        # Nobody of those who were refused gets what goes to somebody else.
+        assert talk.ask(f"RCPT TO:<{srs}>").startswith("250")
+        assert talk.ask("DATA").startswith("354")
+        talk.say(stuffed(letter("back")))
+        assert talk.reply().startswith("250")
+    assert [to for to, _ in got(sink, "back", 1)] == ["ann@a.example"]
+    time.sleep(0.5)
+    assert len(got(sink, "back", 1)) == 1
+
+
 def test_null_sender_stays_null(start):
     server, sink = start()
     send(server, "news@home.example", "info@home.example", sender="", name="null")

@@ -204,6 +204,25 @@ static void held_from_the_start(void **state)
     assert_int_equal(tally_of(s, e.id).due.us, at_second(50).us);
 }
 
+// As of a list: nobody hears of a success before the message goes on.
+static void a_notice_is_held_with_its_message(void **state)
+{
+    struct scratch *s = *state;
+    struct store_recipient who[2] = {to("a@one.example", 1), to("list@two.example", 2)};
+    who[1].notice = STORE_NOTICE_DELIVERED;
+    struct store_envelope e = mail_to(s, who, 2, SPAN("body"));
+    e.hold = SPAN("quarantined");
+    OK(store_put(s->store, &e, NULL, 0));
+    OK(store_sync(s->store));
+    assert_int_equal(due_now(s), 0);
+    assert_int_equal(tally_of(s, e.id).count[STATE_HELD], 2);
+    change(s, e.id, STORE_RELEASE, 2);
+    struct store_tally t = tally_of(s, e.id);
+    assert_true(t.count[STATE_PENDING] == 1 && t.count[STATE_OWED] == 1);
+    assert_int_equal(t.due.us, at_second(50).us);
+    assert_int_equal(due_now(s), 2);
+}
+
 static void held_and_delivered_is_not_sent_again(void **state)
 {
     struct scratch *s = *state;
@@ -284,6 +303,7 @@ int main(void)
         T(retry_is_due_now),
         T(held_is_not_due_and_comes_back),
         T(held_from_the_start),
+        T(a_notice_is_held_with_its_message),
         T(held_and_delivered_is_not_sent_again),
         T(deleted_is_gone_with_its_body),
         T(a_change_of_nothing_harms_no_group),
