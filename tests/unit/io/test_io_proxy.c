@@ -8,7 +8,7 @@
         literal, sizeof(literal) - 1                                                               \
     }
 #define SIG    "\r\n\r\n\0\r\nQUIT\n"
-#define V4     "\xc0\x00\x02\x07\xc0\x00\x02\x19\x30\x39\x00\x19" // 192.0.2.7:12345 to :25
+#define V4     "\xc0\x00\x02\x07\xc0\x00\x02\x19\x30\x39\x00\x19" // 192.0.2.7, port 12345
 #define V6_ONE "\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x07"
 #define MAPPED "\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x07"
 #define PORTS  "\x30\x39\x00\x19"
