@@ -176,6 +176,10 @@ static bool alias_before(struct alias_walk *w, const struct stop *s)
 static void ask(struct alias_walk *w, const struct stop *s)
 {
     w->question = joined(w, base_of(w, s->local), s->domain);
+    if (w->question.len + 2 > MAIL_PATH_MAX) { // as a goal; nobody can be asked for it either
+        note(w, ALIAS_UNKNOWN);
+        return;
+    }
     w->asked = *s;
     w->asking = true;
 }

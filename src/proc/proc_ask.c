@@ -1,6 +1,7 @@
 #include "proc_inner.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PLACE_BITS = 20, PLACE_MASK = PROC_QUESTIONS_MAX - 1 };
 
@@ -39,6 +40,14 @@ static struct proc_question *find(struct proc_questions *q, uint32_t ticket)
     return q->at[i];
 }
 
+// A login may have waited here.
+static void payload_wipe(struct proc_question *one)
+{
+    if (one->payload.at)
+        explicit_bzero(one->payload.at, one->payload.cap);
+    buf_free(&one->payload);
+}
+
 static void question_free(struct proc_question *one)
 {
     struct proc_questions *q = &proc_inner(one->proc)->questions;
@@ -46,7 +55,7 @@ static void question_free(struct proc_question *one)
     q->at[i] = NULL;
     q->free[q->free_count++] = i;
     io_timer_cancel(one->proc->loop, &one->timer);
-    buf_free(&one->payload);
+    payload_wipe(one);
     free(one);
 }
 
@@ -128,7 +137,7 @@ void proc_questions_up(struct proc_peer *peer)
             continue;
         io_channel_send(peer->channel, one->message, one->ticket, buf_span(&one->payload), -1);
         one->sent = true;
-        buf_free(&one->payload);
+        payload_wipe(one);
     }
 }
 
