@@ -104,8 +104,8 @@ X(alias_files, "alias.files", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_M
   "Files of aliases, \"ADDRESS: TARGET, TARGET\" a line; read again when they change.")
 X(alias_domains, "alias.domains", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_domain,
   "Domains that have aliases only and no mailboxes; \".example.org\" means all below it.")
-X(alias_most, "alias.most", CONF_INT, 1, 100000, "1000", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
-  "Most recipients that one address may stand for.")
+X(alias_most, "alias.most", CONF_INT, 1, 5000, "1000", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+  "Most recipients that one address may stand for; a list beyond the bounds wants a list manager.")
 X(srs_domain, "srs.domain", CONF_STRING, 0, 253, "", NULL, CONF_RECEIVER, conf_check_hostname,
   "Domain of the senders of mail that an alias sends on elsewhere (SRS), so that SPF passes and bounces find back; empty: the first of local.domains or alias.domains, else hostname.")
 X(srs_rewrite, "srs.rewrite", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
