@@ -18,6 +18,7 @@ struct alias_walk {
     struct stop *stops; // a stack: what is still to be looked at
     size_t stop_count, stop_cap;
     struct alias_goal *goals;
+    uint64_t *hashes; // of their addresses, so that thousands are compared quickly
     size_t goal_count, goal_cap;
     const struct alias_entry **used; // entries that were expanded: none is twice
     size_t used_count, used_cap;
@@ -64,8 +65,9 @@ static void push(struct alias_walk *w, struct stop s)
 
 static bool goal_there(const struct alias_walk *w, struct span address)
 {
+    uint64_t hash = span_ihash(address);
     for (size_t i = 0; i < w->goal_count; i++)
-        if (span_ieq(w->goals[i].address, address))
+        if (w->hashes[i] == hash && span_ieq(w->goals[i].address, address))
             return true;
     return false;
 }
@@ -87,7 +89,9 @@ static void goal(struct alias_walk *w, const struct stop *s, enum alias_class cl
     if (w->goal_count == w->goal_cap) {
         w->goal_cap = w->goal_cap ? w->goal_cap * 2 : 2;
         w->goals = mem_resize(w->goals, w->goal_cap * sizeof *w->goals);
+        w->hashes = mem_resize(w->hashes, w->goal_cap * sizeof *w->hashes);
     }
+    w->hashes[w->goal_count] = span_ihash(address);
     w->goals[w->goal_count++] = (struct alias_goal){.address = address,
                                                     .domain = s->domain,
                                                     .class = class,
@@ -245,6 +249,7 @@ void alias_walk_free(struct alias_walk *w)
         return;
     free(w->stops);
     free(w->goals);
+    free(w->hashes);
     free(w->used);
     arena_free(&w->memory);
     free(w);

@@ -29,6 +29,16 @@ bool span_ieq(struct span a, struct span b)
     return true;
 }
 
+uint64_t span_ihash(struct span s)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.at[i];
+        h = (h ^ (c >= 'A' && c <= 'Z' ? c | 0x20u : c)) * UINT64_C(0x100000001b3);
+    }
+    return h;
+}
+
 bool span_starts(struct span s, struct span prefix)
 {
     return s.len >= prefix.len && span_eq(span_first(s, prefix.len), prefix);

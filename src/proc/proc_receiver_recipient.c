@@ -26,6 +26,7 @@ struct goal {
     bool listed; // by a list with an owner: the sender asked nothing of its members
     bool one_of; // several: what their success is, is not that of the address
     size_t bytes;
+    uint64_t hash; // of the address
 };
 struct routes {
     struct aliases *aliases; // those of the transaction's begin
@@ -78,8 +79,9 @@ static bool same_goal(const struct store_recipient *a, const struct store_recipi
 
 static bool goal_there(const struct routes *r, const struct store_recipient *one)
 {
+    uint64_t hash = span_ihash(one->address);
     for (size_t i = 0; r->expanded && i < r->count; i++)
-        if (same_goal(&r->goals[i].to, one))
+        if (r->goals[i].hash == hash && same_goal(&r->goals[i].to, one))
             return true;
     return false;
 }
@@ -114,7 +116,7 @@ static bool goal_add(struct routes *r, struct store_recipient one, bool listed, 
     one.return_path = path;
     one.orcpt = orcpt;
     size_t of = smtp_server_transaction(r->session->smtp)->count;
-    r->goals[r->count++] = (struct goal){one, of, listed, one_of, bytes};
+    r->goals[r->count++] = (struct goal){one, of, listed, one_of, bytes, span_ihash(address)};
     r->bytes += bytes;
     return true;
 }
