@@ -21,13 +21,6 @@ static void bio_free(BIO **b)
     BIO_free_all(*b);
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 // Reserved at once: no copies of a key are left behind by growing.
 static bool make_pem(const struct auth_key *wish, struct buf *pem)
 {
@@ -84,7 +77,7 @@ static bool name_by_date(const struct admin_keys *k, struct auth_key *wish)
 
 int admin_keys_make(struct admin_keys *k, struct auth_key *wish, size_t *at)
 {
-    CLEANUP(wipe) struct buf pem = BUF(64 << 10);
+    CLEANUP(buf_wipe) struct buf pem = BUF(64 << 10);
     struct conf_fault fault;
     if (wish->selector.len == 0 && !name_by_date(k, wish))
         return admin_complain("no selector can be made of the date for %s; give one with "

@@ -24,13 +24,6 @@ struct work {
     struct proc_users_edit edit;
 };
 
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 static int status_of(struct rc rc)
 {
     return rc_retry(rc) ? ADMIN_LATER : ADMIN_USAGE;
@@ -76,7 +69,7 @@ static struct buf typed(void)
 
 static int take_password(struct buf *out)
 {
-    CLEANUP(wipe) struct buf once = typed(), again = typed();
+    CLEANUP(buf_wipe) struct buf once = typed(), again = typed();
     bool people = isatty(STDIN_FILENO);
     if (!(people ? prompt("Password: ", &once) : read_line(&once)))
         return admin_complain("no password came on standard input; its first line is taken");
@@ -146,7 +139,7 @@ static void put_head(struct buf *text, const struct sasl_users *users)
 
 static int save(struct work *w, struct span name, struct span line, bool *there)
 {
-    CLEANUP(wipe) struct buf text = BUF(PROC_USERS_MAX);
+    CLEANUP(buf_wipe) struct buf text = BUF(PROC_USERS_MAX);
     struct conf_fault fault;
     struct sasl_users_fault wrong;
     if (w->edit.text.len == 0 && line.len)
@@ -165,7 +158,7 @@ static int save(struct work *w, struct span name, struct span line, bool *there)
 
 static int add_with(struct work *w, const char *name, struct span password)
 {
-    CLEANUP(wipe) struct buf hash = BUF(500), verifier = BUF(500), line = BUF(1 << 20);
+    CLEANUP(buf_wipe) struct buf hash = BUF(500), verifier = BUF(500), line = BUF(1 << 20);
     CLEANUP(buf_free) struct buf senders = BUF(1 << 20);
     char key[SASL_KEY_MAX];
     bool there;
@@ -188,7 +181,7 @@ static int add_with(struct work *w, const char *name, struct span password)
 
 static int add(struct work *w)
 {
-    CLEANUP(wipe) struct buf password = BUF(CRYPTO_PASSWORD_MAX);
+    CLEANUP(buf_wipe) struct buf password = BUF(CRYPTO_PASSWORD_MAX);
     char key[SASL_KEY_MAX];
     const char *name = w->call->words[1];
     if (w->call->word_count != 2)

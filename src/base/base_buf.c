@@ -11,6 +11,13 @@ void buf_free(struct buf *b)
     *b = (struct buf){.max = b->max};
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->at)
+        explicit_bzero(b->at, b->cap);
+    buf_free(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;

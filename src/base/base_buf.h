@@ -14,6 +14,7 @@ struct buf {
 #define BUF(ceiling) ((struct buf){.max = (ceiling)})
 
 void buf_free(struct buf *b);
+void buf_wipe(struct buf *b);             // as free, for secrets: overwritten first
 void buf_clear(struct buf *b);            // empties, keeps the memory, forgets an overrun
 struct rc buf_state(const struct buf *b); // FULL if any put was refused since the last clear
 struct rc buf_reserve(struct buf *b, size_t more); // room for `more` bytes behind len

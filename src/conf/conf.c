@@ -1,6 +1,17 @@
 #include "conf_value.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+struct rc conf_fault_say(struct conf_fault *fault, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(fault->text, sizeof fault->text, format, ap);
+    va_end(ap);
+    return RC(CONFIG);
+}
 
 struct conf *conf_new(void)
 {

@@ -20,6 +20,10 @@ struct conf_fault {
     char text[512];
 };
 
+// CONFIG, with that sentence.
+struct rc conf_fault_say(struct conf_fault *fault, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 struct conf *conf_new(void); // all defaults
 void conf_free(struct conf *c);
 // Reads a file's text over what is set. `where` names it in faults, `folder` is

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,28 +17,9 @@
 
 enum { SECRET_MAX = 4096, FILES_MAX = 1000, TEXT_MAX = 256 << 20 };
 
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(fault->text, sizeof fault->text, format, ap);
-    va_end(ap);
-    return RC(CONFIG);
-}
-
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 void proc_aliases_free(struct proc_aliases *a)
 {
-    wipe(&a->payload);
+    buf_wipe(&a->payload);
     if (a->fd >= 0)
         close(a->fd);
     *a = (struct proc_aliases){.fd = -1};
@@ -63,10 +43,10 @@ static struct rc add_file(struct proc_aliases *a, struct span name, struct conf_
     CLEANUP(buf_free) struct buf text = BUF(0);
     char path[4096];
     if (!span_copy(path, sizeof path, name))
-        return complain(fault, "alias.files: a file name is too long");
+        return conf_fault_say(fault, "alias.files: a file name is too long");
     TRY(proc_file_read_most(path, TEXT_MAX, &text, fault));
     if (!all_written(a->fd, buf_span(&text)))
-        return complain(fault, "%s cannot be kept in memory: %s", path, strerror(errno));
+        return conf_fault_say(fault, "%s cannot be kept in memory: %s", path, strerror(errno));
     wr_span(&a->payload, name);
     wr_u64(&a->payload, text.len);
     return RC(OK);
@@ -76,27 +56,27 @@ static struct rc add_files(struct proc_aliases *a, const struct conf *c, struct 
 {
     size_t count = conf_count(c, CONF_alias_files);
     if (count > FILES_MAX)
-        return complain(fault, "alias.files names more than %d files; put some together",
-                        FILES_MAX);
+        return conf_fault_say(fault, "alias.files names more than %d files; put some together",
+                              FILES_MAX);
     wr_u16(&a->payload, (uint16_t)count);
     if (count == 0)
         return RC(OK);
     a->fd = memfd_create("aliases", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (a->fd < 0)
-        return complain(fault, "no memory for the files of aliases: %s", strerror(errno));
+        return conf_fault_say(fault, "no memory for the files of aliases: %s", strerror(errno));
     for (size_t i = 0; i < count; i++)
         TRY(add_file(a, conf_item(c, CONF_alias_files, i), fault));
     if (fcntl(a->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE))
-        return complain(fault, "the files of aliases cannot be sealed: %s", strerror(errno));
+        return conf_fault_say(fault, "the files of aliases cannot be sealed: %s", strerror(errno));
     return RC(OK);
 }
 
 static struct rc make_secret(const char *path, struct conf_fault *fault)
 {
     unsigned char random[24];
-    CLEANUP(wipe) struct buf line = BUF(64);
+    CLEANUP(buf_wipe) struct buf line = BUF(64);
     if (getentropy(random, sizeof random))
-        return complain(fault, "no randomness for srs.secret: %s", strerror(errno));
+        return conf_fault_say(fault, "no randomness for srs.secret: %s", strerror(errno));
     code_put_base64(&line, SPAN_OF(random));
     buf_putc(&line, '\n');
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -104,7 +84,7 @@ static struct rc make_secret(const char *path, struct conf_fault *fault)
     int error = errno;
     if (fd >= 0)
         close(fd);
-    return made ? RC(OK) : complain(fault, "%s cannot be written: %s", path, strerror(error));
+    return made ? RC(OK) : conf_fault_say(fault, "%s cannot be written: %s", path, strerror(error));
 }
 
 static struct rc read_secret(const struct conf *c, bool make, struct buf *text,
@@ -114,7 +94,7 @@ static struct rc read_secret(const struct conf *c, bool make, struct buf *text,
     bool own = conf_span(c, CONF_srs_secret).len == 0;
     struct stat st;
     if (!span_copy(store, sizeof store, conf_span(c, own ? CONF_store_path : CONF_srs_secret)))
-        return complain(fault, "srs.secret is too long a file name");
+        return conf_fault_say(fault, "srs.secret is too long a file name");
     snprintf(path, sizeof path, "%s%s", store, own ? "/srs.secret" : "");
     if (own && !make)
         return RC(OK);
@@ -122,15 +102,16 @@ static struct rc read_secret(const struct conf *c, bool make, struct buf *text,
         TRY(make_secret(path, fault));
     TRY(proc_file_read(path, text, fault));
     if (text->len > SECRET_MAX)
-        return complain(fault, "%s is too long for a secret; a line of random text will do", path);
+        return conf_fault_say(fault, "%s is too long for a secret; a line of random text will do",
+                              path);
     return RC(OK);
 }
 
 static struct rc add_secrets(struct proc_aliases *a, const struct conf *c, bool make,
                              struct conf_fault *fault)
 {
-    CLEANUP(wipe) struct buf text = BUF(0);
-    CLEANUP(wipe) struct buf lines = BUF(2 * SECRET_MAX);
+    CLEANUP(buf_wipe) struct buf text = BUF(0);
+    CLEANUP(buf_wipe) struct buf lines = BUF(2 * SECRET_MAX);
     uint16_t count = 0;
     // Before there are aliases nothing is sent on.
     if (conf_count(c, CONF_alias_files))
@@ -145,7 +126,7 @@ static struct rc add_secrets(struct proc_aliases *a, const struct conf *c, bool 
         count++;
     }
     if (text.len && count == 0)
-        return complain(fault, "srs.secret: the file is empty; write a line of random text");
+        return conf_fault_say(fault, "srs.secret: the file is empty; write a line of random text");
     wr_u16(&a->payload, count);
     buf_put(&a->payload, buf_span(&lines));
     return buf_state(&a->payload);
@@ -295,10 +276,10 @@ static struct rc fill(struct aliases *a, const struct conf *c, struct span paylo
     struct alias_domains domains = {.class_of = class_of, .arg = a};
     CLEANUP(texts_free) struct texts texts = {0};
     if (!read_texts(&texts, &r, fd) || !read_secrets(a, &r))
-        return complain(fault, "the files of aliases cannot be read again");
+        return conf_fault_say(fault, "the files of aliases cannot be read again");
     struct rc rc = alias_table_new(&a->table, texts.sources, texts.count, &domains, &wrong);
     if (!rc_ok(rc))
-        return complain(fault, "%s", wrong.text[0] ? wrong.text : "alias.files: too much");
+        return conf_fault_say(fault, "%s", wrong.text[0] ? wrong.text : "alias.files: too much");
     settle(a, c);
     return RC(OK);
 }
@@ -332,6 +313,6 @@ void aliases_release(struct aliases *a)
     domains_free(a->local);
     domains_free(a->virtuals);
     domains_free(a->relayed);
-    wipe(&a->secret);
+    buf_wipe(&a->secret);
     free(a);
 }

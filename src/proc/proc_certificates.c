@@ -4,32 +4,12 @@
 #include "io_channel.h"
 #include "proc_setup.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 enum { ROOM = IO_MESSAGE_MAX - 65536 };
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(fault->text, sizeof fault->text, format, ap);
-    va_end(ap);
-    return RC(CONFIG);
-}
-
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
 
 // ---- which files
 
@@ -114,8 +94,8 @@ static struct rc read_one(struct proc_certificate *one, struct conf_fault *fault
     TRY(proc_file_read(one->chain_path, &one->chain, fault));
     struct io_tls_pair pair = pair_of(one);
     if (!rc_ok(io_tls_pair_about(&one->about, &pair, &why)))
-        return complain(fault, "certificate %s and its key %s cannot be used: %s", one->chain_path,
-                        one->key_path, why);
+        return conf_fault_say(fault, "certificate %s and its key %s cannot be used: %s",
+                              one->chain_path, one->key_path, why);
     return RC(OK);
 }
 
@@ -131,7 +111,7 @@ static void keep_old(struct proc_certificate *one, const struct proc_certificate
 {
     LOG(LOG_ERROR, "certificate-not-loaded", LOG_T("certificate", one->chain_path),
         LOG_T("why", fault->text), LOG_T("means", "the one that was read before stays in use"));
-    wipe(&one->key);
+    buf_wipe(&one->key);
     buf_free(&one->chain);
     copy(&one->key, &old->key);
     copy(&one->chain, &old->chain);
@@ -143,7 +123,7 @@ static struct rc load_one(struct proc_certificates *s, const struct conf *c,
 {
     struct proc_certificate *one = &s->at[s->count];
     if (!paths_of(c, s->count, one))
-        return complain(fault, "tls.certificates: a file name is too long");
+        return conf_fault_say(fault, "tls.certificates: a file name is too long");
     struct rc rc = read_one(one, fault);
     if (!rc_ok(rc) && old && s->count < old->count) {
         keep_old(one, &old->at[s->count], fault);
@@ -161,7 +141,7 @@ static struct rc load_anchors(struct proc_certificates *s, const struct conf *c,
     if (name.len == 0)
         return RC(OK);
     if (!span_copy(path, sizeof path, name))
-        return complain(fault, "tls.client_ca_file is too long a file name");
+        return conf_fault_say(fault, "tls.client_ca_file is too long a file name");
     struct rc rc = proc_file_read(path, &s->client_ca, fault);
     if (rc_ok(rc) || !old)
         return rc;
@@ -190,13 +170,13 @@ static struct rc try_all(struct proc_certificates *s, struct conf_fault *fault)
     io_tls_server_free(tried);
     free(pairs);
     if (!rc_ok(rc))
-        return complain(fault, "certificate %s cannot be used: %s",
-                        which < s->count ? s->at[which].chain_path : "", why);
+        return conf_fault_say(fault, "certificate %s cannot be used: %s",
+                              which < s->count ? s->at[which].chain_path : "", why);
     if (size > ROOM)
-        return complain(fault,
-                        "all certificates, keys and client anchors together have more than "
-                        "%d bytes; name fewer in tls.certificates",
-                        ROOM);
+        return conf_fault_say(fault,
+                              "all certificates, keys and client anchors together have more than "
+                              "%d bytes; name fewer in tls.certificates",
+                              ROOM);
     return RC(OK);
 }
 
@@ -218,7 +198,7 @@ void proc_certificates_free(struct proc_certificates *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         buf_free(&s->at[i].chain);
-        wipe(&s->at[i].key);
+        buf_wipe(&s->at[i].key);
     }
     free(s->at);
     buf_free(&s->client_ca);

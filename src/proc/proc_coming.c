@@ -18,13 +18,6 @@ struct proc_retired {
 // Longer than any session may last (conf_options.h, smtp.session_timeout).
 static const int64_t retired_us = SECONDS(25 * 3600);
 
-static void key_free(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 static bool got_section(struct proc_coming *k, struct io_message *m)
 {
     struct rd r = RD(m->payload);
@@ -35,7 +28,7 @@ static bool got_section(struct proc_coming *k, struct io_message *m)
 // Growing a buffer leaves copies of keys behind that nobody wipes.
 static bool take_secret(struct buf *to, struct span payload)
 {
-    key_free(to);
+    buf_wipe(to);
     *to = BUF(IO_MESSAGE_MAX);
     if (!rc_ok(buf_reserve(to, payload.len)))
         return false;
@@ -62,7 +55,7 @@ static bool got_signers(struct proc_coming *k, struct io_message *m)
     struct proc_signer s;
     for (size_t count = rd_u16(&r); count && proc_signer_unpack(&r, &s); count--)
         continue;
-    key_free(&k->signers);
+    buf_wipe(&k->signers);
     k->signers = BUF(IO_MESSAGE_MAX);
     if (!rd_end(&r) || !rc_ok(buf_reserve(&k->signers, m->payload.len)))
         return false;
@@ -73,7 +66,7 @@ static bool got_signers(struct proc_coming *k, struct io_message *m)
 
 static void drop_aliases(struct buf *payload, int *fd)
 {
-    key_free(payload); // a secret is in it
+    buf_wipe(payload); // a secret is in it
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
@@ -175,7 +168,7 @@ static void take_keys(struct proc *p, struct proc_coming *k)
     struct proc_inner *in = proc_inner(p);
     if (!k->keys)
         return;
-    key_free(&in->tls);
+    buf_wipe(&in->tls);
     in->tls = k->tls;
     k->tls = BUF(0);
     k->keys = false;
@@ -187,7 +180,7 @@ static void take_signers(struct proc *p, struct proc_coming *k)
     struct proc_inner *in = proc_inner(p);
     if (!k->signs)
         return;
-    key_free(&in->signers);
+    buf_wipe(&in->signers);
     in->signers = k->signers;
     k->signers = BUF(0);
     k->signs = false;
@@ -237,14 +230,14 @@ void proc_coming_free(struct proc *p)
     struct proc_inner *in = proc_inner(p);
     drop_listeners(&in->coming);
     conf_free(in->coming.conf);
-    key_free(&in->coming.tls);
-    key_free(&in->tls);
-    key_free(&in->coming.signers);
+    buf_wipe(&in->coming.tls);
+    buf_wipe(&in->tls);
+    buf_wipe(&in->coming.signers);
     if (in->coming.aliased)
         drop_aliases(&in->coming.aliases, &in->coming.aliases_fd);
     if (in->aliased)
         drop_aliases(&in->aliases, &p->aliases_fd);
-    key_free(&in->signers);
+    buf_wipe(&in->signers);
     while (in->retired) {
         struct proc_retired *one = in->retired;
         in->retired = one->next;

@@ -25,13 +25,6 @@ struct dovecot {
     struct io_timer again;
 };
 
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 // ---- questions ----
 
 static void drop(struct dovecot_question *q)
@@ -104,7 +97,7 @@ static uint32_t begin(struct dovecot *d, struct dovecot_question *q)
 
 void dovecot_auth(struct dovecot *d, struct dovecot_question *q, struct sasl_dovecot_request *r)
 {
-    CLEANUP(wipe) struct buf b = BUF(64 << 10);
+    CLEANUP(buf_wipe) struct buf b = BUF(64 << 10);
     r->id = begin(d, q);
     sasl_dovecot_put_auth(&b, r);
     send(d, &b);
@@ -113,7 +106,7 @@ void dovecot_auth(struct dovecot *d, struct dovecot_question *q, struct sasl_dov
 
 void dovecot_user(struct dovecot *d, struct dovecot_question *q, struct span user)
 {
-    CLEANUP(wipe) struct buf b = BUF(64 << 10);
+    CLEANUP(buf_wipe) struct buf b = BUF(64 << 10);
     sasl_dovecot_put_user(&b, begin(d, q), user);
     send(d, &b);
     connect_now(d);
@@ -121,7 +114,7 @@ void dovecot_user(struct dovecot *d, struct dovecot_question *q, struct span use
 
 void dovecot_more(struct dovecot_question *q, struct span response)
 {
-    CLEANUP(wipe) struct buf b = BUF(64 << 10);
+    CLEANUP(buf_wipe) struct buf b = BUF(64 << 10);
     sasl_dovecot_put_more(&b, q->id, response);
     q->waiting = false;
     wait_for(q);
@@ -152,7 +145,7 @@ static void lost(struct dovecot *d, const char *why)
     io_stream_free(d->stream);
     d->stream = NULL;
     d->greeted = false;
-    wipe(&d->pending);
+    buf_wipe(&d->pending);
     d->pending = BUF(PENDING_MAX);
     struct dovecot_question *all = d->open;
     d->open = NULL;
@@ -181,7 +174,7 @@ static void greeting_over(struct dovecot *d)
     struct rc rc = io_stream_write(d->stream, buf_span(&d->pending));
     if (!rc_ok(rc))
         LOG(LOG_WARN, "dovecot-slow", LOG_S("socket", buf_span(&d->path)));
-    wipe(&d->pending);
+    buf_wipe(&d->pending);
     d->pending = BUF(PENDING_MAX);
     if (d->conf.greeted)
         d->conf.greeted(d->conf.arg);
@@ -282,7 +275,7 @@ void dovecot_free(struct dovecot *d)
         drop(d->open);
     io_timer_cancel(d->loop, &d->again);
     io_stream_free(d->stream);
-    wipe(&d->pending);
+    buf_wipe(&d->pending);
     buf_free(&d->mechanisms);
     buf_free(&d->path);
     free(d);

@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +16,6 @@
 
 enum { PATH_ROOM = 4096, LOCK_TRIES = 100 };
 #define LOCK_PAUSE_US 50000
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-{
-    struct rc rc = rc_errno(errno);
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(fault->text, sizeof fault->text, format, ap);
-    va_end(ap);
-    return rc_ok(rc) ? RC(IO) : rc;
-}
 
 static void close_fd(const int *fd)
 {
@@ -67,8 +53,8 @@ static struct rc write_state(struct proc_keys *k, const struct auth_key *key,
     file_name(&name, key, AUTH_KEY_STATE);
     struct rc rc = proc_keys_write_file(k->folder, buf_str(&name), 0644, buf_span(&text));
     if (!rc_ok(rc))
-        return complain(fault, "%s/%s cannot be written: %s", buf_str(&k->path), buf_str(&name),
-                        strerror(errno));
+        return conf_fault_say(fault, "%s/%s cannot be written: %s", buf_str(&k->path),
+                              buf_str(&name), strerror(errno));
     return rc;
 }
 
@@ -89,15 +75,16 @@ static struct rc take_state(struct proc_keys *k, const char *name, struct conf_f
     if (rc.code == RC_NOT_FOUND)
         return RC(OK); // removed meanwhile
     if (!rc_ok(rc))
-        return complain(fault, "%s/%s cannot be read: %s", buf_str(&k->path), name, rc_text(rc));
+        return conf_fault_say(fault, "%s/%s cannot be read: %s", buf_str(&k->path), name,
+                              rc_text(rc));
     if (auth_key_read(&key, buf_span(&text))) {
         file_name(&right, &key, AUTH_KEY_STATE);
         if (span_eq(buf_span(&right), span_str(name)) && auth_keys_add(&k->keys, &key))
             return RC(OK);
     }
     errno = 0;
-    (void)complain(fault, "%s/%s is no note about a key: take it away, or put it right",
-                   buf_str(&k->path), name);
+    (void)conf_fault_say(fault, "%s/%s is no note about a key: take it away, or put it right",
+                         buf_str(&k->path), name);
     return RC(CONFIG);
 }
 
@@ -113,7 +100,7 @@ static struct rc read_states(struct proc_keys *k, struct conf_fault *fault)
     CLEANUP(close_dir) DIR *d = again < 0 ? NULL : fdopendir(again);
     if (!d) {
         close_fd(&again);
-        return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
+        return conf_fault_say(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
     }
     rewinddir(d);
     for (const struct dirent *e; (e = readdir(d));)
@@ -140,11 +127,12 @@ static struct rc make_folder(struct proc_keys *k, struct conf_fault *fault)
     if (mkdir(path, 0700)) {
         if (errno == EEXIST)
             return RC(OK);
-        return complain(fault, "the folder of keys, %s, cannot be made: %s", path, strerror(errno));
+        return conf_fault_say(fault, "the folder of keys, %s, cannot be made: %s", path,
+                              strerror(errno));
     }
     if (!give_folder(path))
-        return complain(fault, "the folder of keys, %s, cannot be given to its owner: %s", path,
-                        strerror(errno));
+        return conf_fault_say(fault, "the folder of keys, %s, cannot be given to its owner: %s",
+                              path, strerror(errno));
     return RC(OK);
 }
 
@@ -152,13 +140,15 @@ static struct rc take_lock(struct proc_keys *k, unsigned tries, struct conf_faul
 {
     k->lock = openat(k->folder, ".lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (k->lock < 0 || !proc_keys_give(k->folder, k->lock))
-        return complain(fault, "%s cannot be changed: %s", buf_str(&k->path), strerror(errno));
+        return conf_fault_say(fault, "%s cannot be changed: %s", buf_str(&k->path),
+                              strerror(errno));
     for (unsigned i = 0; flock(k->lock, LOCK_EX | LOCK_NB); i++) {
         if (errno != EWOULDBLOCK)
-            return complain(fault, "%s cannot be locked: %s", buf_str(&k->path), strerror(errno));
+            return conf_fault_say(fault, "%s cannot be locked: %s", buf_str(&k->path),
+                                  strerror(errno));
         if (i == tries) {
-            (void)complain(fault, "%s is being changed by somebody else; try again",
-                           buf_str(&k->path));
+            (void)conf_fault_say(fault, "%s is being changed by somebody else; try again",
+                                 buf_str(&k->path));
             return RC(UNAVAILABLE);
         }
         usleep(LOCK_PAUSE_US);
@@ -171,11 +161,12 @@ static struct rc check_folder(struct proc_keys *k, struct conf_fault *fault)
 {
     struct stat st;
     if (fstat(k->folder, &st))
-        return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
+        return conf_fault_say(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
     if ((st.st_mode & 02) == 0)
         return RC(OK);
     errno = 0;
-    (void)complain(fault, "everybody may write to %s; its mode should be 700", buf_str(&k->path));
+    (void)conf_fault_say(fault, "everybody may write to %s; its mode should be 700",
+                         buf_str(&k->path));
     return RC(CONFIG);
 }
 
@@ -185,14 +176,14 @@ struct rc proc_keys_open(struct proc_keys *k, const struct conf *c, enum proc_ke
     *k = (struct proc_keys){.path = BUF(PATH_ROOM), .folder = -1, .lock = -1};
     proc_keys_path(c, &k->path);
     if (!rc_ok(buf_state(&k->path)))
-        return complain(fault, "dkim.keys is too long a folder name");
+        return conf_fault_say(fault, "dkim.keys is too long a folder name");
     if (how == PROC_KEYS_MAKE)
         TRY(make_folder(k, fault));
     k->folder = open(buf_str(&k->path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (k->folder < 0 && errno == ENOENT)
         return RC(OK);
     if (k->folder < 0)
-        return complain(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
+        return conf_fault_say(fault, "%s cannot be read: %s", buf_str(&k->path), strerror(errno));
     TRY(check_folder(k, fault));
     if (how != PROC_KEYS_READ)
         TRY(take_lock(k, how == PROC_KEYS_TRY ? 0 : LOCK_TRIES, fault));
@@ -235,16 +226,16 @@ struct rc proc_keys_make(struct proc_keys *k, const struct auth_key *key, struct
     file_name(&name, key, AUTH_KEY_PRIVATE);
     if (proc_keys_taken(k, key)) {
         errno = EEXIST;
-        return complain(fault, "%s/%s is there already", buf_str(&k->path), buf_str(&name));
+        return conf_fault_say(fault, "%s/%s is there already", buf_str(&k->path), buf_str(&name));
     }
     struct rc rc = proc_keys_write_file(k->folder, buf_str(&name), 0600, pem);
     if (!rc_ok(rc))
-        return complain(fault, "%s/%s cannot be written: %s", buf_str(&k->path), buf_str(&name),
-                        strerror(errno));
+        return conf_fault_say(fault, "%s/%s cannot be written: %s", buf_str(&k->path),
+                              buf_str(&name), strerror(errno));
     TRY(write_state(k, key, fault));
     if (auth_keys_add(&k->keys, key))
         return RC(OK);
-    return complain(fault, "there are too many keys in %s", buf_str(&k->path));
+    return conf_fault_say(fault, "there are too many keys in %s", buf_str(&k->path));
 }
 
 struct rc proc_keys_remove(struct proc_keys *k, size_t i, struct conf_fault *fault)
@@ -254,8 +245,8 @@ struct rc proc_keys_remove(struct proc_keys *k, size_t i, struct conf_fault *fau
     for (size_t n = 0; n < 2; n++) {
         file_name(&name, &k->keys.at[i], suffixes[n]);
         if (unlinkat(k->folder, buf_str(&name), 0) && errno != ENOENT)
-            return complain(fault, "%s/%s cannot be removed: %s", buf_str(&k->path), buf_str(&name),
-                            strerror(errno));
+            return conf_fault_say(fault, "%s/%s cannot be removed: %s", buf_str(&k->path),
+                                  buf_str(&name), strerror(errno));
     }
     return RC(OK);
 }
@@ -268,7 +259,7 @@ static struct rc check_mode(const struct proc_keys *k, const char *name, const s
     if ((st->st_mode & 07) == 0)
         return RC(OK);
     errno = EACCES;
-    return complain(
+    return conf_fault_say(
         fault,
         "%.*s/%s can be read or written by everybody; its mode should be 600, and a key "
         "that others may have read should be replaced",
@@ -283,8 +274,8 @@ struct rc proc_keys_private(const struct proc_keys *k, size_t i, struct buf *pem
     file_name(&name, &k->keys.at[i], AUTH_KEY_PRIVATE);
     struct rc rc = proc_keys_read_file(k->folder, buf_str(&name), pem, &st);
     if (!rc_ok(rc))
-        return complain(fault, "%.*s/%s cannot be read: %s", SPAN_FMT(buf_span(&k->path)),
-                        buf_str(&name), rc_text(rc));
+        return conf_fault_say(fault, "%.*s/%s cannot be read: %s", SPAN_FMT(buf_span(&k->path)),
+                              buf_str(&name), rc_text(rc));
     return check_mode(k, buf_str(&name), &st, fault);
 }
 
@@ -294,23 +285,16 @@ struct rc proc_keys_look(const struct proc_keys *k, size_t i, struct conf_fault 
     struct stat st;
     file_name(&name, &k->keys.at[i], AUTH_KEY_PRIVATE);
     if (fstatat(k->folder, buf_str(&name), &st, AT_SYMLINK_NOFOLLOW))
-        return complain(fault, "%.*s/%s: %s", SPAN_FMT(buf_span(&k->path)), buf_str(&name),
-                        strerror(errno));
+        return conf_fault_say(fault, "%.*s/%s: %s", SPAN_FMT(buf_span(&k->path)), buf_str(&name),
+                              strerror(errno));
     return check_mode(k, buf_str(&name), &st, fault);
-}
-
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
 }
 
 static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count,
                              struct conf_fault *fault)
 {
     for (size_t i = 0; i < k->keys.count; i++) {
-        CLEANUP(wipe) struct buf pem = BUF(PROC_KEYS_FILE_MAX + 4096);
+        CLEANUP(buf_wipe) struct buf pem = BUF(PROC_KEYS_FILE_MAX + 4096);
         const struct auth_key *key = &k->keys.at[i];
         if (auth_key_phase(key, (struct wall){0}, INT64_MAX / 2) != AUTH_KEY_ACTIVE)
             continue;
@@ -327,7 +311,7 @@ static struct rc put_signers(struct proc_keys *k, struct buf *out, size_t *count
     }
     if (rc_ok(buf_state(out)))
         return RC(OK);
-    return complain(fault, "%s has more keys than can be handed on", buf_str(&k->path));
+    return conf_fault_say(fault, "%s has more keys than can be handed on", buf_str(&k->path));
 }
 
 struct rc proc_keys_put_signers(const struct conf *c, struct buf *out, size_t *count,

@@ -8,13 +8,6 @@
 
 static const int64_t look_us = SECONDS(2);
 
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 static void hand_on(struct proc_master *m)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -58,10 +51,10 @@ static void load(struct proc_master *m)
     struct rc rc = proc_signers_load(m->setup->conf, true, &signers, &fault);
     if (!rc_ok(rc)) {
         LOG(LOG_ERROR, "keys-not-loaded", LOG_T("why", fault.text));
-        wipe(&signers);
+        buf_wipe(&signers);
         return;
     }
-    wipe(&m->setup->signers);
+    buf_wipe(&m->setup->signers);
     m->setup->signers = signers;
     LOG(LOG_INFO, "keys-loaded",
         LOG_I("keys", (unsigned char)signers.at[0] << 8 | (unsigned char)signers.at[1]));

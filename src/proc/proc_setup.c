@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,18 +19,6 @@
 #include <unistd.h>
 
 enum { FILE_MAX = 1 << 20 };
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(fault->text, sizeof fault->text, format, ap);
-    va_end(ap);
-    return RC(CONFIG);
-}
 
 static void close_fd(const int *fd)
 {
@@ -63,15 +50,16 @@ struct rc proc_file_read_most(const char *path, size_t most, struct buf *b,
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat st;
     if (fd < 0 || fstat(fd, &st))
-        return complain(fault, "%s cannot be opened: %s", path, strerror(errno));
+        return conf_fault_say(fault, "%s cannot be opened: %s", path, strerror(errno));
     if (S_ISDIR(st.st_mode))
-        return complain(fault, "%s is a folder, where a file is wanted", path);
+        return conf_fault_say(fault, "%s is a folder, where a file is wanted", path);
     if (st.st_size < 0 || (size_t)st.st_size > most)
-        return complain(fault, "%s is larger than %zu bytes; is it the right file?", path, most);
+        return conf_fault_say(fault, "%s is larger than %zu bytes; is it the right file?", path,
+                              most);
     *b = BUF(most + 65536);
     TRY(buf_reserve(b, (size_t)st.st_size + 8192));
     if (!rc_ok(file_all(fd, b)))
-        return complain(fault, "%s cannot be read: %s", path, strerror(errno));
+        return conf_fault_say(fault, "%s cannot be read: %s", path, strerror(errno));
     return RC(OK);
 }
 
@@ -136,14 +124,7 @@ static struct rc path_of(const struct conf *c, enum conf_id id, char *path, size
 {
     if (span_copy(path, room, conf_span(c, id)))
         return RC(OK);
-    return complain(fault, "%s is too long a file name", conf_options[id].name);
-}
-
-static void key_free(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
+    return conf_fault_say(fault, "%s is too long a file name", conf_options[id].name);
 }
 
 static int from_old(const struct proc_setup *old, struct span text)
@@ -173,7 +154,7 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
     if (b->fd >= 0)
         return RC(OK);
     if (!io_endpoint_parse(&at, b->text, service_port[b->service]))
-        return complain(fault, "\"%.*s\" is no address to listen on", SPAN_FMT(b->text));
+        return conf_fault_say(fault, "\"%.*s\" is no address to listen on", SPAN_FMT(b->text));
     errno = 0;
     struct rc rc = io_bind(&b->fd, &at);
     if (rc_ok(rc))
@@ -184,11 +165,11 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
         LOG(LOG_WARN, "no-ipv6", LOG_S("listen", b->text));
         return RC(OK);
     }
-    return complain(fault, "%.*s cannot be listened on: %s%s", SPAN_FMT(b->text),
-                    errno ? strerror(errno) : rc_text(rc),
-                    errno == EACCES       ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
-                    : errno == EADDRINUSE ? "; another program listens there"
-                                          : "");
+    return conf_fault_say(fault, "%.*s cannot be listened on: %s%s", SPAN_FMT(b->text),
+                          errno ? strerror(errno) : rc_text(rc),
+                          errno == EACCES ? "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+                          : errno == EADDRINUSE ? "; another program listens there"
+                                                : "");
 }
 
 static struct rc bind_list(struct proc_setup *s, enum conf_id list, enum smtp_service service,
@@ -228,13 +209,14 @@ static struct rc check_store(const struct conf *c, const char *path, struct conf
     struct stat st;
     const struct passwd *pw = store_user(c);
     if (stat(path, &st))
-        return complain(fault, "store.path %s: %s", path, strerror(errno));
+        return conf_fault_say(fault, "store.path %s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return complain(fault, "store.path %s is no folder", path);
+        return conf_fault_say(fault, "store.path %s is no folder", path);
     if (pw && st.st_uid != pw->pw_uid)
-        return complain(fault, "store.path %s does not belong to user \"%s\"", path, pw->pw_name);
+        return conf_fault_say(fault, "store.path %s does not belong to user \"%s\"", path,
+                              pw->pw_name);
     if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS))
-        return complain(fault, "store.path %s cannot be written: %s", path, strerror(errno));
+        return conf_fault_say(fault, "store.path %s cannot be written: %s", path, strerror(errno));
     return RC(OK);
 }
 
@@ -247,12 +229,12 @@ static struct rc make_store(const struct conf *c, struct conf_fault *fault)
         // A read-only file system may say EROFS of what is there.
         if (errno == EEXIST || access(path, F_OK) == 0)
             return check_store(c, path, fault);
-        return complain(fault, "store.path %s cannot be made: %s", path, strerror(errno));
+        return conf_fault_say(fault, "store.path %s cannot be made: %s", path, strerror(errno));
     }
     const struct passwd *pw = store_user(c);
     if (pw && chown(path, pw->pw_uid, pw->pw_gid))
-        return complain(fault, "store.path %s cannot be given to %s: %s", path, pw->pw_name,
-                        strerror(errno));
+        return conf_fault_say(fault, "store.path %s cannot be given to %s: %s", path, pw->pw_name,
+                              strerror(errno));
     return RC(OK);
 }
 
@@ -260,14 +242,14 @@ static struct rc check_user(const struct conf *c, struct conf_fault *fault)
 {
     char user[256];
     if (!span_copy(user, sizeof user, conf_span(c, CONF_user)) || (*user && !getpwnam(user)))
-        return complain(fault, "user: there is no user \"%.*s\"; make it, or name another",
-                        SPAN_FMT(conf_span(c, CONF_user)));
+        return conf_fault_say(fault, "user: there is no user \"%.*s\"; make it, or name another",
+                              SPAN_FMT(conf_span(c, CONF_user)));
     return RC(OK);
 }
 
 struct rc proc_conf_try(const struct conf *c, struct conf_fault *fault)
 {
-    CLEANUP(key_free) struct buf signers = BUF(0);
+    CLEANUP(buf_wipe) struct buf signers = BUF(0);
     TRY(check_user(c, fault));
     TRY(proc_signers_load(c, false, &signers, fault));
     CLEANUP(proc_certificates_free) struct proc_certificates certificates = {0};
@@ -323,7 +305,7 @@ void proc_setup_free(struct proc_setup *s)
         close(s->door.fd);
     buf_free(&s->door_path);
     proc_certificates_free(&s->certificates);
-    key_free(&s->signers);
+    buf_wipe(&s->signers);
     proc_aliases_free(&s->aliases);
     conf_free(s->conf);
     free(s);

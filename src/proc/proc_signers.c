@@ -8,22 +8,9 @@
 #include "proc_keys.h"
 #include "proc_setup.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static struct rc complain(struct conf_fault *fault, const char *format, ...)
-{
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(fault->text, sizeof fault->text, format, ap);
-    va_end(ap);
-    return RC(CONFIG);
-}
 
 void proc_signer_pack(struct buf *b, const struct proc_signer *s)
 {
@@ -44,13 +31,6 @@ bool proc_signer_unpack(struct rd *r, struct proc_signer *out)
     return !r->bad;
 }
 
-static void key_free(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 // A key that is the first to be found wrong by a receiver would sign nothing, and
 // nobody would know.
 static struct rc try_key(struct span entry, const char *path, struct span pem,
@@ -58,18 +38,18 @@ static struct rc try_key(struct span entry, const char *path, struct span pem,
 {
     struct crypto_private *key = NULL;
     if (!rc_ok(crypto_private_read(&key, pem)))
-        return complain(fault,
-                        "dkim.sign \"%.*s\": %s holds no RSA or Ed25519 private key in PEM "
-                        "without a passphrase",
-                        SPAN_FMT(entry), path);
+        return conf_fault_say(fault,
+                              "dkim.sign \"%.*s\": %s holds no RSA or Ed25519 private key in PEM "
+                              "without a passphrase",
+                              SPAN_FMT(entry), path);
     unsigned bits = crypto_private_bits(key);
     bool weak = crypto_private_algorithm(key) == CRYPTO_RSA_SHA256 && bits < 1024;
     crypto_private_free(key);
     if (weak) // RFC 8301 §3.2
-        return complain(fault,
-                        "dkim.sign \"%.*s\": the RSA key has %u bits, and signatures of less "
-                        "than 1024 count nowhere",
-                        SPAN_FMT(entry), bits);
+        return conf_fault_say(fault,
+                              "dkim.sign \"%.*s\": the RSA key has %u bits, and signatures of less "
+                              "than 1024 count nowhere",
+                              SPAN_FMT(entry), bits);
     return RC(OK);
 }
 
@@ -83,7 +63,7 @@ static void warn_of_mode(const char *path)
 
 static struct rc load_signer(struct span entry, struct buf *out, struct conf_fault *fault)
 {
-    CLEANUP(key_free) struct buf key = BUF(0);
+    CLEANUP(buf_wipe) struct buf key = BUF(0);
     struct span rest = entry, domain = span_cut(&rest, ' ');
     struct span sender = SPAN("");
     struct dns_name d, s;
@@ -93,13 +73,15 @@ static struct rc load_signer(struct span entry, struct buf *out, struct conf_fau
     if (span_index(domain, '@') < domain.len)
         sender = span_cut(&domain, '@');
     if (sender.len && !auth_sender_fits(sender))
-        return complain(fault, "dkim.sign: \"%.*s\" names a user that no key can be bound to",
-                        SPAN_FMT(entry));
+        return conf_fault_say(fault, "dkim.sign: \"%.*s\" names a user that no key can be bound to",
+                              SPAN_FMT(entry));
     if (!dns_name_parse_host(&d, domain) || !dns_name_parse(&s, selector))
-        return complain(fault, "dkim.sign: \"%.*s\" has no domain and selector that can be names",
-                        SPAN_FMT(entry));
+        return conf_fault_say(fault,
+                              "dkim.sign: \"%.*s\" has no domain and selector that can be names",
+                              SPAN_FMT(entry));
     if (!span_copy(path, sizeof path, span_trim(rest)))
-        return complain(fault, "dkim.sign: \"%.*s\" has too long a file name", SPAN_FMT(entry));
+        return conf_fault_say(fault, "dkim.sign: \"%.*s\" has too long a file name",
+                              SPAN_FMT(entry));
     TRY(proc_file_read(path, &key, fault));
     TRY(try_key(entry, path, buf_span(&key), fault));
     warn_of_mode(path);
@@ -123,8 +105,8 @@ struct rc proc_signers_load(const struct conf *c, bool folder, struct buf *out,
     if (folder)
         TRY(proc_keys_put_signers(c, out, &kept, fault));
     if (!rc_ok(buf_state(out)) || listed + kept > UINT16_MAX)
-        return complain(fault, "there are more DKIM keys than %d MB can hold",
-                        IO_MESSAGE_MAX >> 20);
+        return conf_fault_say(fault, "there are more DKIM keys than %d MB can hold",
+                              IO_MESSAGE_MAX >> 20);
     out->at[0] = (char)((listed + kept) >> 8);
     out->at[1] = (char)(listed + kept);
     return RC(OK);

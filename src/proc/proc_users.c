@@ -29,13 +29,6 @@ static void close_fd(const int *fd)
         close(*fd);
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 void proc_users_path(const struct conf *c, struct buf *path)
 {
     struct span own = conf_span(c, CONF_users_file);
@@ -112,7 +105,7 @@ static void complain_once(const struct proc_users *u, const char *why, unsigned 
 
 static bool read_again(struct proc_users *u)
 {
-    CLEANUP(wipe) struct buf text = BUF(PROC_USERS_MAX + 1);
+    CLEANUP(buf_wipe) struct buf text = BUF(PROC_USERS_MAX + 1);
     struct sasl_users_fault fault;
     struct rc rc = read_file(buf_str(&u->path), &text, &u->seen);
     struct sasl_users *now = rc_ok(rc) ? sasl_users_read(buf_span(&text), &fault) : NULL;
@@ -193,7 +186,7 @@ struct rc proc_users_edit(struct proc_users_edit *e, const struct conf *c, bool 
 void proc_users_edit_end(struct proc_users_edit *e)
 {
     sasl_users_free(e->users);
-    wipe(&e->text);
+    buf_wipe(&e->text);
     buf_free(&e->path);
     close_fd(&e->lock);
 }

@@ -39,13 +39,6 @@ static bool within(const struct range *table, size_t count, ucs4_t c)
     return false;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->at)
-        explicit_bzero(b->at, b->cap);
-    buf_free(b);
-}
-
 // Growing leaves copies behind that nobody wipes: all the room there is, at once.
 static bool map(struct buf *out, struct span text)
 {
@@ -97,7 +90,7 @@ static bool permitted(struct span text)
 bool sasl_prep(struct buf *out, struct span text)
 {
     enum { MOST = 4096 };
-    CLEANUP(wipe) struct buf mapped = BUF(MOST);
+    CLEANUP(buf_wipe) struct buf mapped = BUF(MOST);
     size_t len = 0;
     if (text.len >= MOST || !map(&mapped, text))
         return false;
