@@ -375,7 +375,7 @@ domain("stall-body.odd.example", expect="defer", host_=dict(cert="self", odd={"s
 for _word, _odd, _why, _rfc in (
         ("helo", {"reply": {"ehlo": "502 5.5.1 no EHLO here"}}, "EHLO is refused with 502; HELO works.", "RFC 5321 §3.2"),
         ("grey", {"grey": True}, "Greylisting: the first try gets 451, the next is welcome.", "RFC 6647 §2"),
-        ("slow", {"dribble": 0.02}, "Replies come byte by byte.", "RFC 5321 §4.5.3.2"),
+        ("slow", {"dribble": 0.005}, "Replies come byte by byte.", "RFC 5321 §4.5.3.2"),
         ("bare", {"extensions": ()}, "No extension at all: no PIPELINING, no SIZE, no 8BITMIME.", "RFC 5321 §2.2"),
         ("long", {"long_ehlo": 200}, "An EHLO reply of two hundred lines.", "RFC 5321 §4.5.3.1.5")):
     domain(f"{_word}.odd.example", transport="clear" if _word in ("helo", "bare") else "tls",
