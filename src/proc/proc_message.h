@@ -109,19 +109,29 @@ enum proc_message {
     MSG_REPORT_SUBJECTS = 160, // i64 from, i64 to (days), bool undone, subject those behind it
                                // -> u8 rc, bool more, [row]
     MSG_REPORT_SUBJECTS_ARE,
-    MSG_REPORT_TALLIES = 162, // subject, span policy, span detail (those behind)
-    MSG_REPORT_TALLIES_ARE,   // -> u8 rc, bool more, [span, span, u64 sessions, u64 times]
+    MSG_REPORT_TALLIES = 162,   // subject, span policy, span detail (those behind)
+    MSG_REPORT_TALLIES_ARE,     // -> u8 rc, bool more, [span, span, u64 sessions, u64 times]
     MSG_REPORT_SENT_LIST = 164, // subject -> u8 rc, bool more, [span uri, u8 store_sent_state]
     MSG_REPORT_SENT_ARE,
     MSG_REPORT_SENT = 166, // subject, span uri (or none), u8 store_sent_state, span why, bool done
     MSG_REPORT_NOTED,      // -> u8 rc, bool
-    MSG_REPORT_TAKE = 168, // control ->: a report of others -> u8 rc, bool it is new
+    MSG_REPORT_TAKE = 168, // reporter, control ->: a report of others -> u8 rc, bool it is new
     MSG_REPORT_TAKEN,
     MSG_REPORT_LIST = 170, // control ->: u64 those behind it, bool deliveries instead
     MSG_REPORT_LISTED,     // -> u8 rc, u64 next (0: all), span JSON array
     // reporter -> receiver
     MSG_REPORT_MAIL = 172, // bool TLS, span sender, [span to], span mail -> u8 rc, u64 id
     MSG_REPORT_MAILED,
+    // reporter -> fetcher: by HTTPS POST
+    MSG_REPORT_POST = 176, // span uri, span media type, span body -> u8 rc, u16 HTTP status (0:
+    MSG_REPORT_POSTED,     //   none), bool certificate valid, span why
+    // sender, web -> reporter: what others sent (docs/decisions/0031)
+    MSG_REPORT_INTAKE = 178, // u8 report_way, span who, span head (of mail: our own fields), u64
+                             // at, u64 length; fd -> u8 rc (OK: taken or put aside), u32 taken, u32
+    MSG_REPORT_INTAKEN, //   aside, span why (of the first aside)
+    // reporter, control -> store: bytes that could not be read
+    MSG_REPORT_ASIDE = 180, // u8 report_way, span who, span why, span bytes -> u8 rc
+    MSG_REPORT_ASIDE_KEPT,
     // control -> reporter
     MSG_REPORT_NOW = 174, // (empty) -> bool reports are sent here
     MSG_REPORT_BEGUN,

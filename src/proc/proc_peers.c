@@ -23,6 +23,8 @@ const struct proc_pair proc_peers[] = {
     {PROC_REPORTER, PROC_STORE, "tallies, what was sent"},
     {PROC_REPORTER, PROC_RESOLVER, "whether others take reports"},
     {PROC_REPORTER, PROC_RECEIVER, "reports to send as mail"},
+    {PROC_REPORTER, PROC_FETCHER, "reports to send by HTTPS POST"},
+    {PROC_SENDER, PROC_REPORTER, "reports of others that came by mail"},
     {PROC_CONTROL, PROC_REPORTER, "to send reports now"},
     {PROC_CONTROL, PROC_QUEUE, "slots of hosts to probe"},
     {PROC_WEB, PROC_RECEIVER, "meters"},
@@ -33,7 +35,7 @@ const struct proc_pair proc_peers[] = {
     {PROC_WEB, PROC_FETCHER, "meters"},
     {PROC_WEB, PROC_CONTROL, "meters"},
     {PROC_WEB, PROC_AUTHENTICATOR, "meters"},
-    {PROC_WEB, PROC_REPORTER, "meters"},
+    {PROC_WEB, PROC_REPORTER, "meters, reports of others that came by POST"},
 };
 const size_t proc_peers_count = sizeof proc_peers / sizeof *proc_peers;
 

@@ -11,3 +11,8 @@ bool reports_row_unpack(struct rd *r, struct store_subject_row *out);
 
 // As control_taken_pack() has it: without id and time.
 bool reports_taken_unpack(struct rd *r, struct store_taken *out);
+
+// How a report of others came in.
+enum report_way { REPORT_WAY_MAIL, REPORT_WAY_POST, REPORT_WAY_FILE, REPORT_WAYS };
+// The domain of recipients that are report.addresses: nobody else's mail is in it (RFC 6761 §6.4).
+#define REPORTS_DOMAIN "reports.invalid"

@@ -20,6 +20,7 @@ static const char *const meant[] = {
     "web authenticator", "web reporter",
     "reporter store",    "reporter resolver",
     "reporter receiver", "control reporter",
+    "reporter fetcher",  "sender reporter",
 };
 enum { MEANT = sizeof meant / sizeof *meant };
 

@@ -1,0 +1,64 @@
+// The parts of the reporter role: which subjects a day has, the document about one of them, and
+// where it goes. One subject is in hand at a time; what is in hand lives in its arena.
+#pragma once
+#include "proc_asker.h"
+#include "proc_reports.h"
+#include "proc_tallies.h"
+
+#include "report_dmarc.h"
+#include "report_mail.h"
+#include "report_tlsrpt.h"
+
+#define REPORTER_PATIENCE SECONDS(120)
+
+struct reporter {
+    struct proc *proc;
+    struct io_timer timer;
+    int64_t delay_day, delay_us; // chosen for that day
+    int64_t next_us;             // wall clock: not before
+    int64_t again_us;            // after a run that left something
+    bool running, now;           // now: somebody asked; one more run
+    int64_t day;                 // that is reported on
+    struct store_subject behind; // its domain in behind_text
+    char behind_text[256];
+    struct buf page; // of subjects
+    struct rd rows;
+    unsigned rows_left;
+    bool rows_more;
+    unsigned mailed, left;
+    // the subject in hand
+    struct store_subject_row row; // borrows from page
+    struct tallies_about about;
+    struct arena arena;
+    struct report_tls_tally *tallies;
+    struct report_dmarc_tally *records;
+    size_t count, room;
+    struct span last_policy, last_detail;
+    struct span settled[TALLIES_RUA_MAX * 2];
+    size_t settled_count;
+    struct report_cover cover;
+    struct buf packed;
+    struct report_rua rua;
+    size_t rua_next;
+    bool later;
+};
+
+// All that is undone of that day, one subject after the other; then reporter_day_over().
+void reporter_day(struct reporter *r, int64_t day);
+void reporter_day_over(struct reporter *r);
+
+// What became of the subject in hand at one destination (`uri` empty: of all of it), to be kept.
+void reporter_note(struct reporter *r, struct span uri, enum store_sent_state state,
+                   struct span why, bool done, proc_answered then);
+// On to the next subject.
+void reporter_subject_over(struct reporter *r);
+
+// Its tallies are there: makes the document, `packed`, of at most so many bytes, and sends it; or
+// the subject is over.
+enum { REPORTER_PACKED_MAX = 2 << 20 };
+void reporter_document(struct reporter *r);
+
+struct span reporter_organization(const struct reporter *r);
+
+// To each destination that is not settled; then the subject is over.
+void reporter_send(struct reporter *r);

@@ -1,0 +1,201 @@
+// The subjects of a day, and what was counted about each.
+#include "proc_reporter.h"
+
+#include "base_log.h"
+
+enum { ROOM = 256 << 20 }; // of one subject's tallies and document
+
+static void subject_next(struct reporter *r);
+
+static bool subjects_are(void *arg, struct io_message *m)
+{
+    struct reporter *r = arg;
+    struct rd rd = RD(m ? m->payload : SPAN(""));
+    bool fine = rd_u8(&rd) == RC_OK;
+    r->rows_more = rd_bool(&rd);
+    r->rows_left = rd_u16(&rd);
+    if (!m || rd.bad || !fine) {
+        r->left++;
+        reporter_day_over(r);
+        return m && !rd.bad;
+    }
+    buf_clear(&r->page);
+    r->page.max = IO_MESSAGE_MAX;
+    buf_put(&r->page, rd.rest);
+    r->rows = RD(buf_span(&r->page));
+    subject_next(r);
+    return true;
+}
+
+static void subjects_ask(struct reporter *r)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1024);
+    wr_i64(&b, r->day);
+    wr_i64(&b, r->day);
+    wr_bool(&b, true);
+    reports_subject_pack(&b, &r->behind);
+    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SUBJECTS, buf_span(&b), REPORTER_PATIENCE,
+             subjects_are, r);
+}
+
+void reporter_day(struct reporter *r, int64_t day)
+{
+    r->running = true;
+    r->day = day;
+    r->mailed = r->left = 0;
+    r->behind = (struct store_subject){0};
+    subjects_ask(r);
+}
+
+static void subject_free(struct reporter *r)
+{
+    arena_free(&r->arena);
+    buf_free(&r->packed);
+    r->tallies = NULL;
+    r->records = NULL;
+    r->count = r->room = r->settled_count = r->rua_next = 0;
+    r->later = false;
+}
+
+static void turn(void *arg)
+{
+    subject_next(arg);
+}
+
+static bool noted(void *arg, struct io_message *m)
+{
+    struct reporter *r = arg;
+    (void)m; // not noted: it is sent again, under the same name
+    subject_free(r);
+    io_loop_later(r->proc->loop, turn, r);
+    return true;
+}
+
+void reporter_note(struct reporter *r, struct span uri, enum store_sent_state state,
+                   struct span why, bool done, proc_answered then)
+{
+    CLEANUP(buf_free) struct buf b = BUF(65536);
+    reports_subject_pack(&b, &r->row.subject);
+    wr_span(&b, uri);
+    wr_u8(&b, (uint8_t)state);
+    wr_span(&b, why);
+    wr_bool(&b, done);
+    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SENT, buf_span(&b), REPORTER_PATIENCE, then, r);
+}
+
+void reporter_subject_over(struct reporter *r)
+{
+    r->left += r->later;
+    reporter_note(r, SPAN(""), STORE_SENT_LATER, SPAN(""), !r->later, noted);
+}
+
+static bool tallies_room(struct reporter *r)
+{
+    if (r->count < r->room)
+        return true;
+    size_t room = r->room ? 2 * r->room : 64;
+    struct report_tls_tally *t = arena_alloc(&r->arena, room * sizeof *t);
+    struct report_dmarc_tally *d = arena_alloc(&r->arena, room * sizeof *d);
+    if (!t || !d)
+        return false;
+    for (size_t i = 0; i < r->count; i++) {
+        t[i] = r->tallies[i];
+        d[i] = r->records[i];
+    }
+    r->tallies = t;
+    r->records = d;
+    r->room = room;
+    return true;
+}
+
+static void tallies_ask(struct reporter *r);
+
+static bool tallies_are(void *arg, struct io_message *m)
+{
+    struct reporter *r = arg;
+    struct rd rd = RD(m ? m->payload : SPAN(""));
+    bool fine = rd_u8(&rd) == RC_OK, more = rd_bool(&rd);
+    for (unsigned n = rd_u16(&rd); n > 0 && !rd.bad && tallies_room(r); n--) {
+        r->last_policy = arena_dup(&r->arena, rd_span(&rd));
+        r->last_detail = arena_dup(&r->arena, rd_span(&rd));
+        uint64_t sessions = rd_u64(&rd), times = rd_u64(&rd);
+        if (rd.bad || !r->last_policy.at || !r->last_detail.at)
+            break;
+        r->tallies[r->count] =
+            (struct report_tls_tally){r->last_policy, r->last_detail, sessions, times};
+        r->records[r->count++] = (struct report_dmarc_tally){r->last_detail, sessions};
+    }
+    if (!m || rd.bad || !fine) {
+        r->later = true;
+        reporter_subject_over(r);
+    } else if (more && r->count) {
+        tallies_ask(r);
+    } else {
+        reporter_document(r);
+    }
+    return m && !rd.bad;
+}
+
+static void tallies_ask(struct reporter *r)
+{
+    CLEANUP(buf_free) struct buf b = BUF(256 << 10);
+    reports_subject_pack(&b, &r->row.subject);
+    wr_span(&b, r->count ? r->last_policy : SPAN(""));
+    wr_span(&b, r->count ? r->last_detail : SPAN(""));
+    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_TALLIES, buf_span(&b), REPORTER_PATIENCE,
+             tallies_are, r);
+}
+
+static bool sent_are(void *arg, struct io_message *m)
+{
+    struct reporter *r = arg;
+    struct rd rd = RD(m ? m->payload : SPAN(""));
+    bool fine = rd_u8(&rd) == RC_OK;
+    rd_bool(&rd);
+    for (unsigned n = rd_u16(&rd); n > 0 && !rd.bad; n--) {
+        struct span uri = rd_span(&rd);
+        bool over = rd_enum(&rd, STORE_SENT_STATES) != STORE_SENT_LATER;
+        if (over && r->settled_count < sizeof r->settled / sizeof *r->settled)
+            r->settled[r->settled_count++] = arena_dup(&r->arena, uri);
+    }
+    if (!m || rd.bad || !fine) {
+        r->later = true; // better late than twice
+        reporter_subject_over(r);
+        return m && !rd.bad;
+    }
+    tallies_ask(r);
+    return true;
+}
+
+static bool wanted(const struct reporter *r, enum store_subject_kind kind)
+{
+    return conf_bool(r->proc->conf,
+                     kind == STORE_ABOUT_TLS ? CONF_report_tlsrpt : CONF_report_dmarc);
+}
+
+static void subject_next(struct reporter *r)
+{
+    while (r->rows_left > 0) {
+        r->rows_left--;
+        if (!reports_row_unpack(&r->rows, &r->row)) {
+            reporter_day_over(r);
+            return;
+        }
+        r->behind = r->row.subject;
+        if (span_copy(r->behind_text, sizeof r->behind_text, r->row.subject.domain))
+            r->behind.domain = (struct span){r->behind_text, r->row.subject.domain.len};
+        if (!wanted(r, r->row.subject.kind) || !tallies_about_unpack(r->row.about, &r->about) ||
+            !r->about.count)
+            continue;
+        CLEANUP(buf_free) struct buf b = BUF(1024);
+        r->arena = ARENA(ROOM);
+        reports_subject_pack(&b, &r->row.subject);
+        proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SENT_LIST, buf_span(&b), REPORTER_PATIENCE,
+                 sent_are, r);
+        return;
+    }
+    if (r->rows_more && !r->proc->draining)
+        subjects_ask(r);
+    else
+        reporter_day_over(r);
+}
