@@ -52,7 +52,7 @@ class Domain:
     via: str = ""  # the host that must get it, when not the first
     records: tuple = ()  # further lines for the zone file
     sts: dict | None = None  # {"mode", "mx", ...}: see parts/policy_web.py
-    requires: str = ""  # "geleit": only there when the lab was given one
+    requires: str = ""  # "geleit": only there when the lab was given one; "pair": when a story starts it
 
 
 @dataclass
@@ -400,6 +400,23 @@ domain("babble.odd.example", expect="defer", host_=dict(odd={"babble": True}),
 domain("geleit.example", signing="nsec", transport="dane", requirement=("dane",), requires="geleit",
        host_=dict(is_a="geleit", cert="self", tlsa=EE), why="Geleit itself receives.", rfc=("RFC 7672 §2.2",))
 
+# ---- two that send each other mail and reports: who wants them starts them ----
+def pair(name):
+    """A domain with all that reports need; no server of the lab's listens there."""
+    domain(name, signing="nsec", transport="dane", requirement=("dane",), requires="pair",
+           host_=dict(is_a="refuse", cert="self", tlsa=EE), why="One of two servers that report to each other.",
+           rfc=("RFC 8460 §3", "RFC 9990 §3"),
+           records=(f'_smtp._tls IN TXT "v=TLSRPTv1; rua=mailto:reports@{name},https://reports.{name}:8443/tlsrpt"',
+                    f'_dmarc IN TXT "v=DMARC1; p=reject; rua=mailto:reports@{name}"',
+                    '@ IN TXT "v=spf1 ip4:127.0.0.1 -all"'))
+    host("reports." + name, is_a="refuse")
+    AUTHORS[name] = Author(name, (), {"r1": "rsa"})
+
+
+PAIR = ("pair-one.example", "pair-two.example")
+pair(PAIR[0])
+pair(PAIR[1])
+
 # ---- whom mail claims to be from: the receiver's side -------------------------
 GOOD_CLIENT, OTHER_CLIENT = "127.0.26.1", "127.0.26.9"  # sources of mail; nobody listens there
 BOTH = {"r1": "rsa", "e1": "ed25519"}
@@ -442,7 +459,7 @@ def describe(geleit):
     """What goes into world.json."""
     out = {}
     for d in DOMAINS.values():
-        if d.requires == "geleit" and not geleit:
+        if d.requires == "pair" or (d.requires and not geleit):
             continue
         row = asdict(d)
         row["zone"] = zone_of(d.name)
