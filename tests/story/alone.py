@@ -9,6 +9,7 @@ import signal
 import smtplib
 import socket
 import sqlite3
+import ssl
 import subprocess
 import threading
 import time
@@ -159,6 +160,16 @@ class Talk:
 
     def greeted(self):
         assert self.reply().startswith("220")
+        assert self.ask("EHLO client.a.example").startswith("250")
+        return self
+
+    def secured(self):
+        """STARTTLS, with whatever certificate, and EHLO."""
+        assert self.ask("STARTTLS").startswith("220")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.sock = context.wrap_socket(self.sock)
+        self.file = self.sock.makefile("rb")
         assert self.ask("EHLO client.a.example").startswith("250")
         return self
 

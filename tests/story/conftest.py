@@ -88,3 +88,31 @@ def geleit(lab, program, request):
     for server in made:
         server.stop()
         print(server.log_end())
+
+
+@pytest.fixture
+def serve(here, program, request):
+    """serve(options, *sinks): a Geleit on the loopback. After the test it and the sinks end,
+    its log is shown, and no sanitizer may have spoken in it."""
+    made = []
+
+    def make(options, *sinks):
+        server = lab_.Geleit(here, program, f"{request.node.name[:40]}-{len(made)}".replace("/", "-"), options=options)
+        made.append((server, sinks))
+        return server.start()
+    yield make
+    for server, sinks in made:
+        server.stop()
+        for sink in sinks:
+            sink.close()
+        log = server.log_end()
+        print(log)
+        assert "ERROR: AddressSanitizer" not in log and "runtime error" not in log
+
+
+@pytest.fixture(scope="module")
+def sink():
+    """A next server that takes everything."""
+    s = alone.Sink()
+    yield s
+    s.close()

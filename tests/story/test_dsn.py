@@ -7,7 +7,6 @@ import json
 import quopri
 import re
 import signal
-import ssl
 import time
 
 import pytest
@@ -63,24 +62,12 @@ class Notice:
 
 
 @pytest.fixture
-def start(here, program, request):
+def start(serve):
     """make({domain: sink}) with "*" for the rest, which takes the notices."""
-    made = []
-
     def make(sinks, **more):
         routes = {"send.routes": [f"{d} [127.0.0.1]:{s.port}" for d, s in sinks.items()]}
-        server = lab_.Geleit(here, program, f"{request.node.name[:40]}-{len(made)}", options=alone.options(None, **{
-            **routes, "smtp.receivers": 1, **more}))
-        made.append((server, sinks))
-        return server.start()
-    yield make
-    for server, sinks in made:
-        server.stop()
-        for s in sinks.values():
-            s.close()
-        log = server.log_end()
-        print(log)
-        assert "AddressSanitizer" not in log and "runtime error" not in log
+        return serve(alone.options(None, **{**routes, "smtp.receivers": 1, **more}), *sinks.values())
+    return make
 
 
 def notices(sink, to=ALICE):
@@ -319,16 +306,6 @@ def test_the_internationalised_form(start):
 
 
 # ---- REQUIRETLS ----------------------------------------------------------------
-def secured(talk):
-    assert talk.greeted().ask("STARTTLS").startswith("220")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    talk.sock = context.wrap_socket(talk.sock)
-    talk.file = talk.sock.makefile("rb")
-    assert talk.ask("EHLO c.a.example").startswith("250")
-    return talk
-
-
 def test_what_may_only_travel_protected(start):
     """Neither the message nor its notice can: the notice goes without what it returned,
     once, and is not lost (RFC 8689 section 5)."""
@@ -336,7 +313,7 @@ def test_what_may_only_travel_protected(start):
     server = start({"b.example": there, "*": back})
     with Talk(server) as talk:
         send(server, letter("secret"), ["bob@b.example NOTIFY=SUCCESS,FAILURE"], "REQUIRETLS RET=FULL ENVID=r1",
-             talk=secured(talk))
+             talk=talk.greeted().secured())
     n = one(server, back)
     assert not there.got
     assert n.action == "failed" and n.recipients["bob@b.example"]["Status"] == "5.7.10"

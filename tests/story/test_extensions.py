@@ -5,7 +5,6 @@ import json
 import re
 import shutil
 import smtplib
-import ssl
 import subprocess
 
 import pytest
@@ -13,13 +12,6 @@ import pytest
 import alone
 import lab as lab_
 from alone import Talk, letter
-
-
-@pytest.fixture(scope="module")
-def sink():
-    s = alone.Sink()
-    yield s
-    s.close()
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +40,6 @@ def shown(server, reply):
     return json.loads(done.stdout)
 
 
-def secured(talk):
-    assert talk.greeted().ask("STARTTLS").startswith("220")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    talk.sock = context.wrap_socket(talk.sock)
-    talk.file = talk.sock.makefile("rb")
-    assert talk.ask("EHLO c.a.example").startswith("250")
-    return talk
-
-
 def offered(talk):
     talk.say("EHLO c.a.example")
     lines = [talk.line()]
@@ -73,7 +55,7 @@ def test_what_is_offered(server):
         assert talk.reply().startswith("220")
         assert offered(talk) == usual | {"STARTTLS"}
     with Talk(server) as talk:
-        assert offered(secured(talk)) == usual | {"REQUIRETLS"}
+        assert offered(talk.greeted().secured()) == usual | {"REQUIRETLS"}
 
 
 # ---- BDAT --------------------------------------------------------------------
@@ -221,7 +203,7 @@ def test_requiretls_needs_tls_and_is_kept(keeper):
     seen = {}
     for word in ("", " REQUIRETLS"):
         with Talk(keeper) as talk:
-            secured(talk).ask("MAIL FROM:<alice@a.example>" + word, "RCPT TO:<bob@b.example>", "DATA")
+            talk.greeted().secured().ask("MAIL FROM:<alice@a.example>" + word, "RCPT TO:<bob@b.example>", "DATA")
             message = shown(keeper, talk.ask(raw + b".\r\n"))
             seen[word] = message["requiretls"], message["tls_required_no"], message["came_over_tls"]
     assert seen == {"": (False, True, True), " REQUIRETLS": (True, False, True)}, "the parameter counts, not the field"

@@ -61,13 +61,6 @@ def hello(talk):
         return talk.reply()
 
 
-@pytest.fixture(scope="module")
-def sink():
-    s = alone.Sink()
-    yield s
-    s.close()
-
-
 @pytest.fixture
 def start(here, program, request, sink):
     made = []

@@ -8,7 +8,6 @@ import time
 import pytest
 
 import alone
-import lab as lab_
 from alone import Talk, letter
 
 LONG = "x" * 900
@@ -94,22 +93,10 @@ class Session:
 
 
 @pytest.fixture
-def start(here, program, request):
-    made = []
-
+def start(serve):
     def make(script, **more):
-        server = lab_.Geleit(here, program, f"{request.node.name}-{len(made)}",
-                             options=alone.options(script, **{"send.processes": 1, **more}))
-        made.append((server, script))
-        return server.start()
-    yield make
-    for server, script in made:
-        server.stop()
-        script.close()
-        log = server.log_end()
-        print(log)
-        assert "ERROR: AddressSanitizer" not in log and "runtime error" not in log
-        assert "role-died" not in log and "cut-off" not in log
+        return serve(alone.options(script, **{"send.processes": 1, **more}), script)
+    return make
 
 
 def stem(here):

@@ -20,23 +20,14 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 
 @pytest.fixture
-def start(here, program, request):
-    made = []
-
+def start(serve):
     def make(sink=None, **more):
         sink = sink or alone.Sink()
         port = alone.free_port()
-        conf = {"web.listen": [f"127.0.0.1:{port}"], "auth.evaluate": False, **more}
-        server = lab_.Geleit(here, program, f"{request.node.name}-{len(made)}", options=alone.options(sink, **conf))
+        server = serve(alone.options(sink, **{"web.listen": [f"127.0.0.1:{port}"], "auth.evaluate": False, **more}), sink)
         server.web = port
-        made.append((server, sink))
-        server.start()
         return server, sink
-    yield make
-    for server, sink in made:
-        server.stop()
-        sink.close()
-        print(server.log_end(6000))
+    return make
 
 
 def fetch(server, path="/metrics", timeout=10):

@@ -14,13 +14,6 @@ from alone import Talk, letter, stuffed
 
 
 @pytest.fixture(scope="module")
-def sink():
-    s = alone.Sink()
-    yield s
-    s.close()
-
-
-@pytest.fixture(scope="module")
 def server(here, program, sink):
     conf = {"smtp.max_size": "1M", "smtp.max_errors": 5, "smtp.receivers": 1}
     with lab_.Geleit(here, program, "receiver", options=alone.options(sink, **conf)) as s:

@@ -16,22 +16,13 @@ KILLS = 3
 
 
 @pytest.fixture
-def start(here, program, request):
+def start(serve):
     """A Geleit with a load of messages on it, everything going to a sink."""
-    made = []
-
     def make(sink=None, load=True, **more):
         sink = sink or alone.Sink()
-        conf = {"smtp.receivers": 2, "send.processes": 2, **more}
-        server = lab_.Geleit(here, program, f"{request.node.name}-{len(made)}", options=alone.options(sink, **conf))
-        made.append((server, sink))
-        server.start()
+        server = serve(alone.options(sink, **{"smtp.receivers": 2, "send.processes": 2, **more}), sink)
         return server, sink, alone.Load(server) if load else None
-    yield make
-    for server, sink in made:
-        server.stop()
-        sink.close()
-        print(server.log_end(6000))
+    return make
 
 
 def kill_one(server, role):

@@ -14,19 +14,11 @@ from parts import geleit as conf_
 
 
 @pytest.fixture
-def start(here, program, request):
-    made = []
-
+def start(serve):
     def make(odd=None, **more):
         sink = alone.Sink(**(odd or {}))
-        server = lab_.Geleit(here, program, f"{request.node.name}-{len(made)}", options=alone.options(sink, **more))
-        made.append((server, sink))
-        return server.start(), sink
-    yield make
-    for server, sink in made:
-        server.stop()
-        sink.close()
-        print(server.log_end())
+        return serve(alone.options(sink, **more), sink), sink
+    return make
 
 
 def terminate(server):

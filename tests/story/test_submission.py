@@ -22,13 +22,6 @@ PASSWORD = "correct hörse"
 HOST = lab_.world.SENDER_HOST
 
 
-@pytest.fixture(scope="module")
-def sink():
-    s = alone.Sink()
-    yield s
-    s.close()
-
-
 class Submission:
     def __init__(self, here, program, sink, name, **more):
         self.ports = [alone.free_port() for _ in range(2)]

@@ -17,13 +17,6 @@ from alone import letter
 from parts import certs
 
 
-@pytest.fixture(scope="module")
-def sink():
-    s = alone.Sink()
-    yield s
-    s.close()
-
-
 # ---- many at once -----------------------------------------------------------
 def idle_session(server, context):
     """A client that has said EHLO inside TLS."""

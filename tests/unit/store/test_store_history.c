@@ -1,34 +1,6 @@
-#include "store_scratch.h"
-
-#include "store_history.h"
+#include "store_place.h"
 
 #include <sqlite3.h>
-
-struct place {
-    char root[64], path[96];
-    struct store_history *h;
-};
-
-static int setup(void **state)
-{
-    struct place *p = mem_new(sizeof *p);
-    const char *why;
-    strcpy(p->root, "/tmp/geleit-history-XXXXXX");
-    if (!mkdtemp(p->root))
-        return -1;
-    snprintf(p->path, sizeof p->path, "%s/history.db", p->root);
-    *state = p;
-    return rc_ok(store_history_open(&p->h, p->path, &why)) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    store_history_close(p->h);
-    nftw(p->root, scratch_unlink, 16, FTW_DEPTH | FTW_PHYS);
-    free(p);
-    return 0;
-}
 
 static int64_t ask(struct place *p, const char *question)
 {
@@ -226,7 +198,7 @@ static void damaged_history_says_so(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, place_make, place_clear)
     const struct CMUnitTest tests[] = {
         T(equal_plans_are_kept_once),
         T(nothing_counts_before_commit),

@@ -1,33 +1,5 @@
-#include "store_scratch.h"
-
-#include "store_history.h"
+#include "store_place.h"
 #include "store_tally.h"
-
-struct place {
-    char root[64], path[96];
-    struct store_history *h;
-};
-
-static int setup(void **state)
-{
-    struct place *p = mem_new(sizeof *p);
-    const char *why;
-    strcpy(p->root, "/tmp/geleit-tally-XXXXXX");
-    if (!mkdtemp(p->root))
-        return -1;
-    snprintf(p->path, sizeof p->path, "%s/history.db", p->root);
-    *state = p;
-    return rc_ok(store_history_open(&p->h, p->path, &why)) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    store_history_close(p->h);
-    nftw(p->root, scratch_unlink, 16, FTW_DEPTH | FTW_PHYS);
-    free(p);
-    return 0;
-}
 
 static void count(struct place *p, int64_t day, const char *domain, const char *detail,
                   unsigned keys_max)
@@ -221,15 +193,17 @@ static void old_days_go_and_deliveries_stay(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(equal_keys_are_added_up, setup, teardown),
-        cmocka_unit_test_setup_teardown(midnight_parts_days, setup, teardown),
-        cmocka_unit_test_setup_teardown(nothing_is_lost_beyond_the_limit_but_details, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(nothing_counts_that_was_not_committed, setup, teardown),
-        cmocka_unit_test_setup_teardown(deliveries_are_kept_by_protection, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_was_sent_is_known_after_a_restart, setup, teardown),
-        cmocka_unit_test_setup_teardown(reports_are_taken_once, setup, teardown),
-        cmocka_unit_test_setup_teardown(old_days_go_and_deliveries_stay, setup, teardown),
+        cmocka_unit_test_setup_teardown(equal_keys_are_added_up, place_make, place_clear),
+        cmocka_unit_test_setup_teardown(midnight_parts_days, place_make, place_clear),
+        cmocka_unit_test_setup_teardown(nothing_is_lost_beyond_the_limit_but_details, place_make,
+                                        place_clear),
+        cmocka_unit_test_setup_teardown(nothing_counts_that_was_not_committed, place_make,
+                                        place_clear),
+        cmocka_unit_test_setup_teardown(deliveries_are_kept_by_protection, place_make, place_clear),
+        cmocka_unit_test_setup_teardown(what_was_sent_is_known_after_a_restart, place_make,
+                                        place_clear),
+        cmocka_unit_test_setup_teardown(reports_are_taken_once, place_make, place_clear),
+        cmocka_unit_test_setup_teardown(old_days_go_and_deliveries_stay, place_make, place_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
