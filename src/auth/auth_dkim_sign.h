@@ -14,14 +14,15 @@
 
 enum { AUTH_SIGN_KEYS_MAX = 8 };
 
-// RFC 6376 §5.4.1, with what says how the body is to be read. Those to oversign
+// RFC 6376 §5.4.1, with what says how the body is to be read, and what RFC 8460 §5.3 wants signed
+// of a report. Those to oversign
 // are signed once more than they occur, so that none can be added.
 #define AUTH_SIGN_HEADERS                                                                          \
     "From:Sender:Reply-To:Subject:Date:Message-ID:To:Cc:MIME-Version:Content-Type:"                \
     "Content-Transfer-Encoding:Content-ID:Content-Description:Resent-Date:Resent-From:"            \
     "Resent-Sender:Resent-To:Resent-Cc:Resent-Message-ID:In-Reply-To:References:List-Id:"          \
     "List-Help:List-Unsubscribe:List-Unsubscribe-Post:List-Subscribe:List-Post:List-Owner:"        \
-    "List-Archive:Autocrypt"
+    "List-Archive:Autocrypt:TLS-Report-Domain:TLS-Report-Submitter:TLS-Required"
 #define AUTH_SIGN_OVERSIGNED "From:Subject:Date:To:Cc:Reply-To:MIME-Version:Content-Type"
 
 struct auth_sign_key {

@@ -4,7 +4,9 @@
 // they stand in place of the others. A domain without such keys has those of the
 // nearest domain above it that are bound to nobody, if that is permitted: what they
 // sign is aligned where the domain's DMARC record does not ask for more (RFC 9989
-// §4.4.1). A key whose record restricts it (s=) signs for that service only.
+// §4.4.1). A key whose record restricts it (s=) signs for that service only. A TLS
+// report is both mail, whose signature DMARC looks at, and a report: keys for either
+// sign it (RFC 8460 §3: it MUST be signed, by a key for tlsrpt it only SHOULD).
 #pragma once
 #include "dns_name.h"
 
@@ -15,7 +17,7 @@ enum { AUTH_SERVICE_EMAIL = 1, AUTH_SERVICE_TLSRPT = 2, AUTH_SERVICES_END = 4 };
 struct auth_signing {
     struct dns_name domain;
     struct span sender; // local part, compared without case; of a key: empty is everybody's
-    unsigned services;  // AUTH_SERVICE_…; of a key: 0 is all; of a message: one
+    unsigned services;  // AUTH_SERVICE_…; of a key: 0 is all; of a message: what it is
 };
 
 // The indices of those that sign `message`, at most `most`; how many.

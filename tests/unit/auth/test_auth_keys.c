@@ -333,6 +333,8 @@ static void test_which_keys_sign(void **state)
         {"example.org", "NEWS", AUTH_SERVICE_EMAIL, true, "2"},
         {"example.org", "newsy", AUTH_SERVICE_EMAIL, true, "01"},
         {"example.org", "ann", AUTH_SERVICE_TLSRPT, true, "04"},
+        {"example.org", "ann", AUTH_SERVICE_EMAIL | AUTH_SERVICE_TLSRPT, true, "014"},
+        {"only.example.net", "ann", AUTH_SERVICE_EMAIL | AUTH_SERVICE_TLSRPT, true, "6"},
         {"sub.example.org", "ann", AUTH_SERVICE_EMAIL, true, "01"},
         {"sub.example.org", "ann", AUTH_SERVICE_EMAIL, false, ""},
         {"sub.example.org", "shop", AUTH_SERVICE_EMAIL, false, "3"},
