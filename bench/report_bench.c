@@ -88,7 +88,8 @@ static void mail_put(struct buf *b, struct span gz)
 {
     struct report_mail m = {.cover.kind = REPORT_DMARC,
                             .from = SPAN("dmarc@receiver.example"),
-                            .to = SPAN("reports@example.com"),
+                            .to = &(struct span){"reports@example.com", 19},
+                            .to_count = 1,
                             .message_id = SPAN("1@receiver.example"),
                             .packed = gz};
     if (!dns_name_parse(&m.cover.submitter, SPAN("receiver.example")) ||

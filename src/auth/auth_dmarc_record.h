@@ -19,7 +19,7 @@ enum auth_dmarc_failure_option { // fo=, as bits
 
 struct auth_dmarc_uri {
     struct span uri;     // as written, without the size
-    struct span address; // of a mailto: URI, decoded; empty for other schemes
+    struct span address; // of a mailto: URI, the first, decoded; empty for other schemes
     uint64_t size_max;   // bytes; 0: none given (obsolete, RFC 9989 §4.8)
 };
 

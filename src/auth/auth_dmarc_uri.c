@@ -3,6 +3,8 @@
 #include "base_code.h"
 #include "mail_address.h"
 
+enum { LIST_MAX = 4 << 10 };
+
 static bool is_alpha(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -60,14 +62,25 @@ static bool percent_decode(struct buf *b, struct span s)
     return rc_ok(buf_state(b));
 }
 
-// One address of a mailto: URI (RFC 6068 §2); its header fields are not ours to
-// obey, and a list of addresses is more than a report needs.
+static bool is_address(struct mail_address *out, struct span text, struct arena *a)
+{
+    return mail_address_parse(out, text, false, a) && out->kind == MAIL_DOMAIN;
+}
+
+// The address of a mailto: URI (RFC 6068 §2), or the first of a list, whose commas are encoded in a
+// record; its header fields are not ours to obey.
 static bool mailto(struct auth_dmarc_uri *out, struct span s, struct arena *a, bool *full)
 {
-    CLEANUP(buf_free) struct buf b = BUF(MAIL_PATH_MAX);
-    struct mail_address address;
-    if (!percent_decode(&b, span_cut(&s, '?')) ||
-        !mail_address_parse(&address, buf_span(&b), false, a) || address.kind != MAIL_DOMAIN)
+    CLEANUP(buf_free) struct buf b = BUF(LIST_MAX);
+    struct mail_address address, other;
+    if (!percent_decode(&b, span_cut(&s, '?')))
+        return false;
+    struct span list = buf_span(&b);
+    bool good = is_address(&address, list, a); // it may have a comma of its own, in quotes
+    if (!good && is_address(&address, span_cut(&list, ','), a))
+        for (good = list.at; list.at && good;)
+            good = is_address(&other, span_cut(&list, ','), a);
+    if (!good)
         return false;
     out->address = arena_dup(a, address.text);
     *full = !out->address.at;

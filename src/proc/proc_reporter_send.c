@@ -64,7 +64,8 @@ static void mail_make(struct reporter *r, struct buf *mail)
     report_mail_put(mail, &(struct report_mail){.cover = r->cover,
                                                 .from = from,
                                                 .from_name = reporter_organization(r),
-                                                .to = r->rua.to[0],
+                                                .to = r->rua.to,
+                                                .to_count = r->rua.to_count,
                                                 .message_id = buf_span(&id),
                                                 .now = io_wall(r->proc->loop),
                                                 .packed = buf_span(&r->packed)});

@@ -107,14 +107,27 @@ static void name_put(struct mail_fold *f, struct span name)
     mail_fold_word(f, SPAN("\""), buf_span(&plain), SPAN("\""));
 }
 
-static void mailbox(struct buf *b, struct span field_name, struct span name, struct span address)
+static void address_put(struct mail_fold *f, struct span address, bool last)
 {
     CLEANUP(buf_free) struct buf text = BUF(16 * ADDRESS_MAX);
     mail_ascii_put(&text, address, ADDRESS_MAX);
-    struct mail_fold f = mail_fold_open(b, field_name);
-    if (name.len)
-        name_put(&f, name);
-    mail_fold_word(&f, SPAN("<"), buf_span(&text), SPAN(">"));
+    mail_fold_word(f, SPAN("<"), buf_span(&text), last ? SPAN(">") : SPAN(">,"));
+}
+
+static void from_put(struct buf *b, const struct report_mail *m)
+{
+    struct mail_fold f = mail_fold_open(b, SPAN("From"));
+    if (m->from_name.len)
+        name_put(&f, m->from_name);
+    address_put(&f, m->from, true);
+    mail_fold_close(&f);
+}
+
+static void to_put(struct buf *b, const struct report_mail *m)
+{
+    struct mail_fold f = mail_fold_open(b, SPAN("To"));
+    for (size_t i = 0; i < m->to_count; i++)
+        address_put(&f, m->to[i], i + 1 == m->to_count);
     mail_fold_close(&f);
 }
 
@@ -144,8 +157,8 @@ static void id_field(struct buf *b, struct span id)
 static void head_put(struct buf *b, const struct report_mail *m, struct span boundary)
 {
     const struct report_cover *c = &m->cover;
-    mailbox(b, SPAN("From"), m->from_name, m->from);
-    mailbox(b, SPAN("To"), SPAN(""), m->to);
+    from_put(b, m);
+    to_put(b, m);
     date_put(b, m->now);
     subject_put(b, c);
     id_field(b, m->message_id);

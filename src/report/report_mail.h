@@ -30,9 +30,10 @@ void report_id_put(struct buf *b, const struct report_cover *c);
 
 struct report_mail {
     struct report_cover cover;
-    struct span from;       // address, without brackets
-    struct span from_name;  // for people; may be empty
-    struct span to;         // address
+    struct span from;      // address, without brackets
+    struct span from_name; // for people; may be empty
+    const struct span *to; // addresses, at least one
+    size_t to_count;
     struct span message_id; // without brackets
     struct wall now;
     struct span summary; // lines for people, UTF-8, CRLF; may be empty

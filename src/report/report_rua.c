@@ -27,30 +27,43 @@ static bool percent_undo(struct buf *b, struct span s)
     return rc_ok(buf_state(b));
 }
 
-static bool address_add(struct report_rua *out, struct span text, struct arena *a)
+static bool address_add(struct report_rua *out, struct span plain, struct arena *a)
 {
-    CLEANUP(buf_free) struct buf plain = BUF(MAIL_PATH_MAX);
     struct mail_address address;
-    if (!percent_undo(&plain, text) || !mail_address_parse(&address, buf_span(&plain), false, a) ||
-        address.kind != MAIL_DOMAIN)
+    if (!mail_address_parse(&address, plain, false, a) || address.kind != MAIL_DOMAIN)
         return false;
     if (!out->to_count)
         out->host = address.domain;
+    out->one_domain = out->one_domain && dns_name_eq(&out->host, &address.domain);
     out->to[out->to_count++] = address.text;
-    return dns_name_eq(&out->host, &address.domain);
+    return true;
+}
+
+// An address; or several, since in a record the comma between them must be encoded (RFC 8460 §3).
+static bool addresses_add(struct report_rua *out, struct span text, struct arena *a)
+{
+    CLEANUP(buf_free) struct buf plain = BUF(URI_MAX);
+    if (!percent_undo(&plain, text))
+        return false;
+    struct span list = buf_span(&plain);
+    if (address_add(out, list, a))
+        return true;
+    if (span_index(list, ',') == list.len)
+        return false;
+    while (list.at && out->to_count < REPORT_RUA_TO_MAX)
+        if (!address_add(out, span_cut(&list, ','), a))
+            return false;
+    return true;
 }
 
 // RFC 6068 §2: addresses, then header fields, which are not wanted here.
-static bool mailto_read(struct report_rua *out, struct span list, struct arena *a, bool *one_domain)
+static bool mailto_read(struct report_rua *out, struct span list, struct arena *a)
 {
     list = span_first(list, span_index(list, '?'));
-    *one_domain = true;
-    while (list.at && out->to_count < REPORT_RUA_TO_MAX) {
-        size_t before = out->to_count;
-        *one_domain = address_add(out, span_cut(&list, ','), a) && *one_domain;
-        if (out->to_count == before)
+    out->one_domain = true;
+    while (list.at && out->to_count < REPORT_RUA_TO_MAX)
+        if (!addresses_add(out, span_cut(&list, ','), a))
             return false;
-    }
     return out->to_count > 0;
 }
 
@@ -86,12 +99,11 @@ static bool uri_keep(struct report_rua *out, struct span uri, struct arena *a)
 
 void report_rua_tls(struct report_rua *out, struct span uri, struct arena *a)
 {
-    bool one_domain;
     uri = span_trim(uri);
     if (!uri_keep(out, uri, a))
         return;
     if (span_istarts(uri, SPAN("mailto:"))) {
-        if (!mailto_read(out, span_skip(uri, 7), a, &one_domain))
+        if (!mailto_read(out, span_skip(uri, 7), a))
             drop(out, "its address is none that mail can be sent to");
     } else if (!span_istarts(uri, SPAN("https://")))
         drop(out, "it is neither mailto nor https");
@@ -137,7 +149,6 @@ static void question_make(struct report_rua *out, const struct dns_name *policy_
 
 static bool dmarc_read(struct report_rua *out, struct span uri, struct arena *a)
 {
-    bool one_domain;
     uint64_t size = 0;
     uri = span_trim(uri);
     bool sized = size_cut(&uri, &size);
@@ -148,9 +159,9 @@ static bool dmarc_read(struct report_rua *out, struct span uri, struct arena *a)
         drop(out, "its size limit is no number");
     else if (!span_istarts(uri, SPAN("mailto:")))
         drop(out, "it is not mailto");
-    else if (!mailto_read(out, span_skip(uri, 7), a, &one_domain))
+    else if (!mailto_read(out, span_skip(uri, 7), a))
         drop(out, "its address is none that mail can be sent to");
-    else if (!one_domain)
+    else if (!out->one_domain)
         drop(out, "its addresses are of several domains");
     return out->state != REPORT_RUA_DROP;
 }

@@ -22,6 +22,7 @@ struct report_rua {
     bool https;
     size_t to_count; // mailto: the addresses (RFC 6068), checked
     struct span to[REPORT_RUA_TO_MAX];
+    bool one_domain;              // of all of them
     struct dns_name host;         // domain of the addresses, or host of the https URI
     uint64_t size_max;            // "!10m" of RFC 7489; 0: none
     struct dns_question question; // when ASK or LATER

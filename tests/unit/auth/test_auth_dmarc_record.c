@@ -80,7 +80,11 @@ static const struct record_case cases[] = {
      "none/none/none"},
     {"rua with an encoded NUL", "v=DMARC1; p=none; rua=mailto:a%00@example.com", "none/none/none"},
     {"rua two addresses in one", "v=DMARC1; p=none; rua=mailto:a@example.com%2Cb@example.com",
+     "none/none/none rua=a@example.com"},
+    {"rua two addresses in one, one bad", "v=DMARC1; p=none; rua=mailto:a@example.com%2Cb",
      "none/none/none"},
+    {"rua with a comma of its own", "v=DMARC1; p=none; rua=mailto:%22a%2Cb%22@example.com",
+     "none/none/none rua=\"a,b\"@example.com"},
     {"rua with a blank inside", "v=DMARC1; p=none; rua=mailto:a@example.com b@example.com",
      "none/none/none"},
 

@@ -58,12 +58,15 @@ static void test_names(void **state)
     buf_free(&b);
 }
 
+static const struct span readers[] = {{"tls@example.com", 15}, {"more@example.com", 16}};
+
 static struct report_mail letter(enum report_kind kind, struct span packed)
 {
     return (struct report_mail){.cover = cover(kind),
                                 .from = SPAN("reports@mail.example.org"),
                                 .from_name = SPAN("Reports"),
-                                .to = SPAN("tls@example.com"),
+                                .to = readers,
+                                .to_count = 2,
                                 .message_id = SPAN("4f1a@mail.example.org"),
                                 .now = {SECONDS(1795222800)},
                                 .packed = packed};
@@ -81,7 +84,7 @@ static void test_tls_mail(void **state)
     assert_string_equal(
         buf_str(&b),
         "From: \"Reports\" <reports@mail.example.org>\r\n"
-        "To: <tls@example.com>\r\n"
+        "To: <tls@example.com>, <more@example.com>\r\n"
         "Date: Sat, 21 Nov 2026 01:00:00 +0000\r\n"
         "Subject: Report Domain: example.com Submitter: mail.example.org Report-ID:\r\n"
         "\t<4f1a@mail.example.org>\r\n"
@@ -130,7 +133,9 @@ static void test_hostile_mail(void **state)
         struct report_notes n;
         struct buf b = BUF(1 << 16);
         struct report_mail m = letter(REPORT_DMARC, buf_span(&gz));
-        m.from_name = m.to = m.summary = m.message_id = m.cover.id = texts[i];
+        m.from_name = m.summary = m.message_id = m.cover.id = texts[i];
+        m.to = &texts[i];
+        m.to_count = 1;
         report_mail_put(&b, &m);
         assert_true(mail_is_7bit(buf_span(&b)));
         const char *bcc = strstr(buf_str(&b), "\nBcc");
@@ -162,6 +167,12 @@ static const struct {
     {"mailto:a@example.com!99999999999999999999t", "example.com", "",
      "drop its size limit is no number"},
     {"mailto:a@example.com,b@example.com", "example.com", "", "send a@example.com b@example.com"},
+    {"mailto:a@example.com%2Cb@example.com", "example.com", "", "send a@example.com b@example.com"},
+    {"mailto:%22a%2cb%22@example.com", "example.com", "", "send \"a,b\"@example.com"},
+    {"mailto:a@example.com%2Cb@example.net", "example.com", "",
+     "drop its addresses are of several domains"},
+    {"mailto:a@example.com%2C", "example.com", "",
+     "drop its address is none that mail can be sent to"},
     {"mailto:a@example.com,b@example.net", "example.com", "",
      "drop its addresses are of several domains"},
     {"mailto:", "example.com", "", "drop its address is none that mail can be sent to"},
@@ -216,6 +227,10 @@ static const struct {
 } tls[] = {
     {"mailto:tls@example.com", "send tls@example.com"},
     {"mailto:tls@example.com,b@example.net", "send tls@example.com b@example.net"},
+    {"mailto:1@a.example%2C2@a.example%2C3@a.example%2C4@a.example%2C5@a.example%2C6@a.example%2C"
+     "7@a.example%2C8@a.example%2C9@a.example",
+     "send 1@a.example 2@a.example 3@a.example 4@a.example 5@a.example 6@a.example 7@a.example "
+     "8@a.example"},
     {"https://example.com/v1/tlsrpt", "send https example.com"},
     {"https://Example.com:8443?x", "send https example.com"},
     {"https://u@example.com/", "drop its host is none"},
