@@ -67,8 +67,8 @@ class Zone:
 @dataclass
 class Author:
     """A domain that mail claims to be from: what it publishes about itself.
-    `keys`: DKIM selectors, each `rsa` or `ed25519`, whose private keys lie in
-    the state folder as dkim/NAME.SELECTOR.pem."""
+    `keys`: DKIM selectors, each `rsa` or `ed25519`, or `rsa s=tlsrpt`, whose
+    private keys lie in the state folder as dkim/NAME.SELECTOR.pem."""
     name: str
     records: tuple = ()  # lines for the zone file
     keys: dict = field(default_factory=dict)
@@ -86,10 +86,11 @@ def host(name, **kw):
     return name
 
 
-def author(name, *, spf="", dmarc="", keys=None):
+def author(name, *, spf="", dmarc="", keys=None, more=()):
     zone(name)
     records = [f'@ IN TXT "{spf}"'] if spf else []
     records += [f'_dmarc IN TXT "{dmarc}"'] if dmarc else []
+    records += more
     AUTHORS[name] = Author(name, tuple(records), keys or {})
 
 
@@ -428,6 +429,31 @@ author("auth-watch.example", spf="v=spf1 -all", dmarc="v=DMARC1; p=none")
 author("auth-bare.example")
 author("keys.example")  # its zone is rewritten by tests/story/test_keys.py
 author("auth-silent.example", spf="v=spf1 include:_tcp.mx.tlsa-timeout.example -all", dmarc="v=DMARC1; p=reject")
+
+# Who wants DMARC reports, and where: at home, and at another organization, rua-host.example,
+# that agreed, did not, moved them, or cannot be asked (RFC 9990 section 4).
+_TAKES_MAIL = ("@ IN MX 10 mx.plain.example.",)
+
+
+def wants_reports(name, rua, more=(), **kw):
+    author(name, spf=f"v=spf1 ip4:{GOOD_CLIENT} -all", dmarc=f"v=DMARC1; p=reject; sp=quarantine; rua={rua}", more=more,
+           **kw)
+
+
+wants_reports("rua-home.example", "mailto:dmarc@rua-home.example,mailto:a@sub.rua-home.example%2Cb@sub.rua-home.example",
+              more=(*_TAKES_MAIL, "sub IN MX 10 mx.plain.example."), keys={"r1": "rsa", "e1": "ed25519"})
+wants_reports("rua-agreed.example", "mailto:dmarc@rua-host.example")
+wants_reports("rua-unasked.example", "mailto:dmarc@rua-host.example,mailto:dmarc@rua-unasked.example", more=_TAKES_MAIL)
+wants_reports("rua-moved.example", "mailto:old@rua-host.example")
+wants_reports("rua-lured.example", "mailto:dmarc@rua-host.example")
+wants_reports("rua-unknown.example", "mailto:dmarc@keys.example")
+wants_reports("rua-small.example", "mailto:dmarc@rua-small.example!1k", more=_TAKES_MAIL)
+author("rua-host.example", more=(
+    *_TAKES_MAIL, 'rua-agreed.example._report._dmarc IN TXT "v=DMARC1"',
+    'rua-moved.example._report._dmarc IN TXT "v=DMARC1; rua=mailto:new@rua-host.example"',
+    'rua-lured.example._report._dmarc IN TXT "v=DMARC1; rua=mailto:victim@plain.example"'))
+# Who sends reports: keys for the service tlsrpt alone, for mail alone, and a domain of its own for each.
+author("reports.example", dmarc="v=DMARC1; p=reject", keys={"mail": "rsa s=email", "tls": "rsa s=tlsrpt"})
 
 zone("plain-hosts.example")
 

@@ -1,8 +1,7 @@
 #include "admin_command.h"
 
-#include "admin_version.h"
-
 #include "base_json.h"
+#include "base_version.h"
 
 struct ink {
     const char *bold, *plain;

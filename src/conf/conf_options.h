@@ -258,7 +258,7 @@ X(report_dmarc, "report.dmarc", CONF_BOOL, 0, 1, "true", NULL, CONF_REPORTER | C
 X(report_organization, "report.organization", CONF_STRING, 0, 200, "", NULL, CONF_REPORTER, NULL,
   "Name of who reports, as in the reports; empty: hostname.")
 X(report_contact, "report.contact", CONF_STRING, 0, 254, "", NULL, CONF_REPORTER, conf_check_report_address,
-  "Address for questions about reports, as in the reports; empty: report.from.")
+  "Address for questions about reports, as in the reports (in TLS reports only where it is of the domain of report.from); empty: report.from.")
 X(report_delay, "report.delay", CONF_DURATION, 0, SECONDS(43200), "4h", NULL, CONF_REPORTER, NULL,
   "Reports leave at a random time within this after the end of a UTC day.")
 X(report_entries, "report.entries", CONF_INT, 10, 1000000, "5000", NULL, CONF_STORE, NULL,

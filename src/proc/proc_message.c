@@ -12,7 +12,7 @@ enum {
     CIPHERS = 1,
     DOMAIN_MAX = 255,
     HOLD_MAX = 1000,
-    EVALUATION_TEXTS = 18,
+    EVALUATION_TEXTS = 19,
     RECIPIENT_LEAST = 62, // bytes of a recipient whose texts are all empty
 };
 
@@ -219,11 +219,10 @@ bool proc_outcome_unpack(struct rd *r, struct store_outcome *out)
 static void evaluation_texts(struct store_evaluation *e, struct span *out[EVALUATION_TEXTS])
 {
     struct span *const texts[EVALUATION_TEXTS] = {
-        &e->client, &e->helo,        &e->sender,          &e->author,
-        &e->spf,    &e->spf_domain,  &e->spf_scope,       &e->dkim,
-        &e->arc,    &e->dmarc,       &e->policy_domain,   &e->policy,
-        &e->wish,   &e->disposition, &e->override_reason, &e->comment,
-        &e->about,  &e->record};
+        &e->client,        &e->helo,      &e->sender, &e->author,      &e->spf,
+        &e->spf_domain,    &e->spf_scope, &e->dkim,   &e->arc,         &e->dmarc,
+        &e->policy_domain, &e->policy,    &e->wish,   &e->disposition, &e->override_reason,
+        &e->comment,       &e->about,     &e->record, &e->coarse};
     for (size_t i = 0; i < EVALUATION_TEXTS; i++)
         out[i] = texts[i];
 }

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { HEAD_MAX = 256 << 10 };
+enum { HEAD_MAX = 256 << 10, RECEIVING_DOMAINS = 8 };
 
 static void body_ready(void *arg)
 {
@@ -150,6 +150,25 @@ static bool goes_in_circles(const struct session *s)
     return s->scan.received > (uint64_t)most;
 }
 
+// That of all recipients, for DMARC reports. Who receives for many domains does not tell: each
+// would multiply the records.
+static struct span receiving_domain(const struct session *s)
+{
+    const struct smtp_transaction *t = smtp_server_transaction(s->smtp);
+    const struct conf *c = s->receiver->proc->conf;
+    size_t ours = conf_count(c, CONF_relay_domains) + conf_count(c, CONF_local_domains) +
+                  conf_count(c, CONF_alias_domains);
+    if (ours > RECEIVING_DOMAINS || t->count == 0)
+        return SPAN("");
+    const struct mail_address *first = &t->recipients[0].address;
+    for (size_t i = 0; i < t->count; i++) {
+        const struct mail_address *one = &t->recipients[i].address;
+        if (one->kind != MAIL_DOMAIN || !dns_name_eq(&one->domain, &first->domain))
+            return SPAN("");
+    }
+    return dns_name_span(&first->domain);
+}
+
 static void send_to_store(struct session *s, struct store_envelope *e)
 {
     CLEANUP(buf_free) struct buf head = BUF(HEAD_MAX), client = BUF(256);
@@ -172,7 +191,7 @@ static void send_to_store(struct session *s, struct store_envelope *e)
         return;
     }
     if (s->screen.auth) {
-        receiver_auth_record(s->screen.auth, s->id, true);
+        receiver_auth_record(s->screen.auth, s->id, receiving_domain(s), true);
         receiver_auth_hold(s->screen.auth, &hold);
         e->hold = buf_span(&hold);
     }
@@ -213,7 +232,7 @@ static void conclude(struct session *s)
     if (own.len) {
         session_answer(s, 550, "5.7.1", own);
     } else if (no.code) {
-        receiver_auth_record(s->screen.auth, s->id, false);
+        receiver_auth_record(s->screen.auth, s->id, receiving_domain(s), false);
         session_answer(s, no.code, no.status, buf_span(&no.text));
     } else {
         store_message(s);

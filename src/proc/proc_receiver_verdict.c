@@ -147,7 +147,7 @@ static void fill_dmarc(const struct receiver_auth *a, struct store_evaluation *e
     }
 }
 
-static void send_record(const struct receiver_auth *a, uint64_t id, bool accepted)
+static void send_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64), dkim = BUF(JSON_ROOM);
     CLEANUP(buf_free) struct buf counts = BUF(TALLIES_ROOM);
@@ -167,7 +167,8 @@ static void send_record(const struct receiver_auth *a, uint64_t id, bool accepte
         .accepted = accepted,
     };
     fill_dmarc(a, &e, accepted);
-    tallies_evaluation(&counts, &e, &a->client, a->result, !a->sender.len);
+    const struct tallies_letter letter = {&a->client, a->result, to, !a->sender.len};
+    tallies_evaluation(&counts, &e, &letter);
     proc_evaluation_pack(&b, &e);
     proc_send(proc_peer(a->proc, PROC_STORE, 0), MSG_EVALUATION, 0, buf_span(&b), -1);
 }
@@ -196,7 +197,7 @@ static void count(const struct receiver_auth *a, bool accepted)
         meter_count(refused[cause(a)], 1);
 }
 
-void receiver_auth_record(const struct receiver_auth *a, uint64_t id, bool accepted)
+void receiver_auth_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted)
 {
     CLEANUP(buf_free) struct buf text = BUF(32);
     const struct auth_message_result *r = a->result;
@@ -211,5 +212,5 @@ void receiver_auth_record(const struct receiver_auth *a, uint64_t id, bool accep
         LOG_T("disposition", auth_dmarc_policy_text(disposition(a))),
         LOG_T("late", a->late ? "yes" : "no"));
     if (a->rules->dmarc != DMARC_RULE_IGNORE)
-        send_record(a, id, accepted);
+        send_record(a, id, to, accepted);
 }

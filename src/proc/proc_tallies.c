@@ -244,6 +244,19 @@ static struct span fo_text(char room[static 16], unsigned fo)
     return (struct span){room, n};
 }
 
+// With the size that an old record asks for, which report_rua.h keeps to.
+static void rua_strings(struct strings *s, const struct auth_dmarc_record *r)
+{
+    for (size_t i = 0; i < r->rua_count && i < TALLIES_RUA_MAX; i++) {
+        size_t begin = s->text.len;
+        buf_put(&s->text, r->rua[i].uri);
+        if (r->rua[i].size_max)
+            buf_printf(&s->text, "!%llu", (unsigned long long)r->rua[i].size_max);
+        string_end(s, begin);
+    }
+    strings_settle(s);
+}
+
 static void published_put(struct buf *b, const struct auth_dmarc_result *d)
 {
     const struct auth_dmarc_record *r = d->record;
@@ -262,10 +275,12 @@ static void published_put(struct buf *b, const struct auth_dmarc_result *d)
     report_published_pack(b, &p);
 }
 
-static enum report_disposition disposition_of(const struct store_evaluation *e)
+static enum report_disposition disposition_of(const struct store_evaluation *e,
+                                              const struct auth_dmarc_result *d)
 {
-    // RFC 9990: "pass" is a pass under a policy that is enforced.
-    if (span_eq(e->dmarc, SPAN("pass")) && !span_eq(e->disposition, SPAN("reject")))
+    // RFC 9990 appendix A: "pass" is a pass under a policy of enforcement (RFC 9989 §3.2.9).
+    if (d->result == AUTH_PASS && d->policy != DMARC_NONE &&
+        !span_eq(e->disposition, SPAN("reject")))
         return REPORT_DISPOSITION_PASS;
     return report_disposition_of(e->disposition);
 }
@@ -300,48 +315,66 @@ static size_t signatures(struct report_dkim *out, const struct auth_message_resu
     return n;
 }
 
-static void record_put(struct buf *b, const struct store_evaluation *e,
-                       const struct dns_address *client, const struct auth_message_result *r,
-                       bool null_sender)
+// What all messages of a source have in common that came to the same result: said where there are
+// too many different records. It has nothing in it that whoever sends can choose but the author.
+static void coarse_put(struct buf *b, const struct report_record *whole)
+{
+    struct report_record rec = *whole;
+    struct report_reason type = {0};
+    rec.envelope_from = rec.envelope_to = SPAN("");
+    rec.null_sender = false;
+    rec.dkim_count = rec.spf_count = 0;
+    if (rec.reason_count)
+        type.type = rec.reasons[0].type;
+    rec.reasons = &type;
+    report_record_pack(b, &rec);
+}
+
+static void record_put(struct buf *b, struct buf *coarse, const struct store_evaluation *e,
+                       const struct tallies_letter *l)
 {
     struct report_dkim dkim[AUTH_DKIM_RESULTS_MAX];
     struct report_spf spf = {
         .domain = e->spf_domain, .scope = REPORT_MFROM, .result = report_auth_of(e->spf)};
     struct report_reason reason = {report_override_of(e->override_reason), e->comment};
-    struct report_record rec = {.source = *client,
+    struct report_record rec = {.source = *l->client,
                                 .source_given = true,
-                                .disposition = disposition_of(e),
+                                .disposition = disposition_of(e, l->result->dmarc),
                                 .dkim_aligned = aligned_of(e->dkim_aligned),
                                 .spf_aligned = aligned_of(e->spf_aligned),
                                 .reason_count = e->override_reason.len ? 1 : 0,
                                 .reasons = &reason,
                                 .header_from = e->author,
                                 .envelope_from = e->sender,
-                                .null_sender = null_sender,
-                                .dkim_count = signatures(dkim, r),
+                                .null_sender = l->null_sender,
+                                .envelope_to = l->to,
+                                .dkim_count = signatures(dkim, l->result),
                                 .dkim = dkim,
                                 .spf_count = e->spf_domain.len ? 1 : 0,
                                 .spf = &spf};
     report_record_pack(b, &rec);
+    coarse_put(coarse, &rec);
 }
 
-void tallies_evaluation(struct buf *b, struct store_evaluation *e, const struct dns_address *client,
-                        const struct auth_message_result *r, bool null_sender)
+void tallies_evaluation(struct buf *b, struct store_evaluation *e, const struct tallies_letter *l)
 {
-    const struct auth_dmarc_result *d = r->dmarc;
-    CLEANUP(buf_free) struct buf published = BUF(KEY_ROOM);
-    struct span rua[TALLIES_RUA_MAX];
-    size_t count = 0;
+    const struct auth_dmarc_result *d = l->result->dmarc;
+    CLEANUP(buf_free) struct buf published = BUF(KEY_ROOM), coarse = BUF(KEY_ROOM);
+    struct strings rua = {.text = BUF(KEY_ROOM)};
     if (!d->found || !d->record->rua_count)
         return;
-    for (; count < d->record->rua_count && count < TALLIES_RUA_MAX; count++)
-        rua[count] = d->record->rua[count].uri;
+    rua_strings(&rua, d->record);
     published_put(&published, d);
-    about_put(b, rua, count, buf_span(&published), dns_name_span(&d->organization));
+    about_put(b, rua.at, rua.count, buf_span(&published), dns_name_span(&d->organization));
+    buf_free(&rua.text);
     size_t about = b->len;
-    record_put(b, e, client, r, null_sender);
-    if (!rc_ok(buf_state(b)))
+    record_put(b, &coarse, e, l);
+    size_t record = b->len;
+    buf_put(b, buf_span(&coarse));
+    if (!rc_ok(buf_state(b)) || !rc_ok(buf_state(&coarse)))
         return;
-    e->about = span_first(buf_span(b), about);
-    e->record = span_skip(buf_span(b), about);
+    struct span all = buf_span(b);
+    e->about = span_first(all, about);
+    e->record = span_first(span_skip(all, about), record - about);
+    e->coarse = span_skip(all, record);
 }

@@ -20,9 +20,15 @@ enum store_protection tallies_protection(const struct trust_session *s);
 void tallies_put(struct buf *b, const uint32_t delivered[STORE_PROTECTIONS],
                  const struct trust_plan *plan, struct span sessions);
 
-// Receiver: fills e->about and e->record, in `b`, where the author's domain wants reports.
-void tallies_evaluation(struct buf *b, struct store_evaluation *e, const struct dns_address *client,
-                        const struct auth_message_result *r, bool null_sender);
+struct tallies_letter {
+    const struct dns_address *client;
+    const struct auth_message_result *result;
+    struct span to; // domain of the recipients; empty: not told
+    bool null_sender;
+};
+// Receiver: fills e->about, e->record and e->coarse, in `b`, where the author's domain wants
+// reports.
+void tallies_evaluation(struct buf *b, struct store_evaluation *e, const struct tallies_letter *l);
 
 // What stands in `about` of a subject. Spans borrow.
 struct tallies_about {

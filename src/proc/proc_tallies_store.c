@@ -40,6 +40,7 @@ struct rc tallies_evaluated(struct store_history *h, const struct store_evaluati
         .about = e->about,
         .policy = SPAN(""),
         .detail = e->record,
+        .coarse = e->coarse,
         .sessions = 1,
         .times = 1,
     };

@@ -169,11 +169,16 @@ bool report_dmarc_tally(struct report_dmarc *out, struct span published,
 
 // --- Out.
 
+// Whether it tells source, author and result alone: no envelope, nothing that was looked at. A day
+// that has more different records than are kept adds up the rest so.
+bool report_record_is_coarse(const struct report_record *rec);
 // The XML of RFC 9990, valid against its schema whatever the text of others is. At most
 // REPORT_DMARC_LIST_MAX signatures a record, those first that tell the owner most.
 void report_dmarc_put_xml(struct buf *b, const struct report_dmarc *d);
-// XML, gzip. TOO_LARGE: over `size_max`; such a report cannot be sent there.
-struct rc report_dmarc_pack_gzip(struct buf *gz, const struct report_dmarc *d, size_t size_max);
+// XML, gzip. Over `size_max` those records are left out that have the fewest messages, which the
+// document says (error); *left_out is the sum of these. TOO_LARGE: no record fits.
+struct rc report_dmarc_pack_gzip(struct buf *gz, const struct report_dmarc *d, size_t size_max,
+                                 uint64_t *left_out);
 // Our JSON of a document, for `report show --json`.
 void report_dmarc_put_value(struct json *j, const char *key, const struct report_dmarc *d);
 

@@ -172,32 +172,119 @@ static void results_put(struct buf *b, const struct report_record *rec)
     buf_put(b, SPAN("    </auth_results>\n"));
 }
 
-void report_dmarc_put_xml(struct buf *b, const struct report_dmarc *d)
+static void record_put(struct buf *b, const struct report_record *rec)
+{
+    buf_put(b, SPAN("  <record>\n"));
+    row_put(b, rec);
+    identifiers_put(b, rec);
+    results_put(b, rec);
+    buf_put(b, SPAN("  </record>\n"));
+}
+
+static void head_put(struct buf *b, const struct report_dmarc *d)
 {
     buf_put(b, SPAN("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
                     "<feedback xmlns=\"urn:ietf:params:xml:ns:dmarc-2.0\">\n"
                     "  <version>1.0</version>\n"));
     metadata_put(b, d);
     published_put(b, &d->policy);
-    for (const struct report_record *rec = d->records; rec; rec = rec->next) {
-        buf_put(b, SPAN("  <record>\n"));
-        row_put(b, rec);
-        identifiers_put(b, rec);
-        results_put(b, rec);
-        buf_put(b, SPAN("  </record>\n"));
-    }
+}
+
+static void end_put(struct buf *b)
+{
     buf_put(b, SPAN("</feedback>\n"));
 }
 
-struct rc report_dmarc_pack_gzip(struct buf *gz, const struct report_dmarc *d, size_t size_max)
+void report_dmarc_put_xml(struct buf *b, const struct report_dmarc *d)
 {
-    CLEANUP(buf_free) struct buf xml = BUF(XML_MAX), packed = BUF(size_max);
+    head_put(b, d);
+    for (const struct report_record *rec = d->records; rec; rec = rec->next)
+        record_put(b, rec);
+    end_put(b);
+}
+
+bool report_record_is_coarse(const struct report_record *rec)
+{
+    return !rec->envelope_from.len && !rec->null_sender && !rec->dkim_count && !rec->spf_count;
+}
+
+// ---- within bounds ----
+
+static bool gzip_fits(struct buf *gz, const struct buf *xml, size_t size_max)
+{
+    CLEANUP(buf_free) struct buf packed = BUF(size_max);
+    if (!rc_ok(buf_state(xml)))
+        return false;
+    report_gzip(&packed, buf_span(xml));
+    if (rc_ok(buf_state(&packed)))
+        buf_put(gz, buf_span(&packed));
+    return rc_ok(buf_state(&packed));
+}
+
+static bool whole_fits(struct buf *gz, const struct report_dmarc *d, size_t size_max)
+{
+    CLEANUP(buf_free) struct buf xml = BUF(XML_MAX);
     report_dmarc_put_xml(&xml, d);
-    if (!rc_ok(buf_state(&xml)))
-        return RC(TOO_LARGE);
-    report_gzip(&packed, buf_span(&xml));
-    if (!rc_ok(buf_state(&packed)))
-        return RC(TOO_LARGE);
-    buf_put(gz, buf_span(&packed));
-    return buf_state(gz);
+    return gzip_fits(gz, &xml, size_max);
+}
+
+// The most messages first; of equal ones in the order they came in, so that a day gives one
+// document.
+struct place {
+    const struct report_record *record;
+    size_t number;
+};
+
+static int place_order(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    if (x->record->count != y->record->count)
+        return x->record->count < y->record->count ? 1 : -1;
+    return (x->number > y->number) - (x->number < y->number);
+}
+
+static bool part_fits(struct buf *gz, const struct report_dmarc *d, const struct place *places,
+                      size_t count, uint64_t left_out, size_t size_max)
+{
+    CLEANUP(buf_free) struct buf xml = BUF(XML_MAX), error = BUF(XML_MAX);
+    struct report_dmarc part = *d;
+    buf_put(&error, d->error);
+    buf_printf(&error,
+               "%s%llu messages in %zu records are left out, the report would be too large.",
+               d->error.len ? " " : "", (unsigned long long)left_out, d->record_count - count);
+    part.error = buf_span(&error);
+    head_put(&xml, &part);
+    for (size_t i = 0; i < count; i++)
+        record_put(&xml, places[i].record);
+    end_put(&xml);
+    return gzip_fits(gz, &xml, size_max);
+}
+
+static struct place *places_new(const struct report_dmarc *d)
+{
+    struct place *places = mem_new((d->record_count ? d->record_count : 1) * sizeof *places);
+    size_t n = 0;
+    for (const struct report_record *rec = d->records; rec && n < d->record_count;
+         rec = rec->next, n++)
+        places[n] = (struct place){rec, n};
+    qsort(places, n, sizeof *places, place_order);
+    return places;
+}
+
+struct rc report_dmarc_pack_gzip(struct buf *gz, const struct report_dmarc *d, size_t size_max,
+                                 uint64_t *left_out)
+{
+    *left_out = 0;
+    if (whole_fits(gz, d, size_max))
+        return buf_state(gz);
+    struct place *places = places_new(d);
+    size_t count = d->record_count;
+    bool fits = false;
+    while (!fits && count > 1) { // at least one record (RFC 9990 §3.1.1.2)
+        for (size_t less = count / 2; count > less; count--)
+            *left_out += places[count - 1].record->count;
+        fits = part_fits(gz, d, places, count, *left_out, size_max);
+    }
+    free(places);
+    return fits ? buf_state(gz) : RC(TOO_LARGE);
 }

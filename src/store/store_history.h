@@ -51,8 +51,9 @@ struct store_evaluation {
     struct span override_reason, comment; // why that differs (RFC 9990); empty
     bool accepted;
     // For DMARC reports, where the policy domain wants them, else empty: what is published,
-    // and this message as a record (proc_tallies.h). Not of the record of the evaluation.
-    struct span about, record;
+    // this message as a record, and as one that many share (proc_tallies.h). Not of the record of
+    // the evaluation.
+    struct span about, record, coarse;
 };
 struct rc store_history_evaluation(struct store_history *h, const struct store_evaluation *e);
 struct rc store_history_commit(struct store_history *h);

@@ -422,15 +422,70 @@ static void test_tally(void **state)
     assert_int_equal(out.policy.aspf, REPORT_STRICT);
     assert_false(report_dmarc_tally(&out, SPAN("x"), tallies, 4, &a, &bad));
     struct buf gz = BUF(1 << 20);
-    assert_true(rc_ok(report_dmarc_pack_gzip(&gz, &d, 1 << 20)));
+    uint64_t left_out;
+    assert_true(rc_ok(report_dmarc_pack_gzip(&gz, &d, 1 << 20, &left_out)));
+    assert_int_equal(left_out, 0);
     struct report_notes n;
     assert_string_equal(take(buf_span(&gz), &n), "dmarc gzip 2");
-    assert_int_equal(report_dmarc_pack_gzip(&gz, &d, 50).code, RC_TOO_LARGE);
+    assert_int_equal(report_dmarc_pack_gzip(&gz, &d, 50, &left_out).code, RC_TOO_LARGE);
     buf_free(&policy);
     buf_free(&one);
     buf_free(&two);
     buf_free(&gz);
     arena_free(&a);
+}
+
+// What no report of that size can hold: the largest records stay, and the rest is told as a number.
+static void test_too_large(void **state)
+{
+    enum { MANY = 3000, ROOM = 20000 };
+    (void)state;
+    struct report_record *r = mem_new(MANY * sizeof *r);
+    struct arena a = ARENA(16 << 20);
+    struct buf gz = BUF(1 << 20);
+    uint64_t left_out = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        unsigned n = i * 2654435761U;
+        char source[64];
+        snprintf(source, sizeof source, "%u.%u.%u.%u", n >> 24, n >> 16 & 255, n >> 8 & 255,
+                 n & 255);
+        r[i] = record(source);
+        r[i].count = 1 + i;
+    }
+    struct report_dmarc d = document(r, MANY), out;
+    d.error = SPAN("One thing.");
+    assert_true(rc_ok(report_dmarc_pack_gzip(&gz, &d, ROOM, &left_out)));
+    assert_true(gz.len <= ROOM && left_out > 0 && left_out < d.messages);
+    struct report_unpacked u;
+    struct report_notes notes = {0};
+    assert_true(rc_ok(report_unpack(&u, buf_span(&gz), &report_limits_usual, &a, &notes)));
+    assert_true(schema_errors(buf_span(&u.at[0].bytes)) <= 0);
+    assert_true(rc_ok(report_dmarc_read(&out, buf_span(&u.at[0].bytes), &a, &notes)));
+    assert_int_equal(out.messages + left_out, d.messages);
+    assert_int_equal(out.records->count, MANY);
+    char error[256];
+    snprintf(error, sizeof error,
+             "One thing. %llu messages in %zu records are left out, the report would be too large.",
+             (unsigned long long)left_out, MANY - out.record_count);
+    assert_true(span_eq(out.error, span_str(error)));
+    report_unpacked_free(&u);
+    buf_free(&gz);
+    arena_free(&a);
+    free(r);
+}
+
+static void test_coarse(void **state)
+{
+    (void)state;
+    struct report_record whole = record("192.0.2.1"), coarse = whole;
+    coarse.null_sender = false;
+    coarse.dkim_count = coarse.spf_count = 0;
+    assert_true(report_record_is_coarse(&coarse) && !report_record_is_coarse(&whole));
+    struct report_dmarc d = document(&coarse, 1);
+    struct buf b = BUF(1 << 20);
+    report_dmarc_put_xml(&b, &d);
+    assert_true(schema_errors(buf_span(&b)) <= 0);
+    buf_free(&b);
 }
 
 int main(void)
@@ -444,6 +499,8 @@ int main(void)
         cmocka_unit_test(test_utf16),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_tally),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_coarse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
