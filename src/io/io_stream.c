@@ -196,6 +196,12 @@ size_t io_stream_tls_names(const struct io_stream *s, void (*each)(void *arg, st
     return x ? io_tls_names(x, false, each, arg) : 0;
 }
 
+bool io_stream_own(const struct io_stream *s, struct io_endpoint *out)
+{
+    struct io_address a = {.len = sizeof a.local};
+    return s->fd >= 0 && getsockname(s->fd, &a.any, &a.len) == 0 && io_endpoint_of(out, &a);
+}
+
 bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out)
 {
     struct io_address a = {.len = sizeof a.local};

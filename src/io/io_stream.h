@@ -76,6 +76,7 @@ size_t io_stream_tls_names(const struct io_stream *s, void (*each)(void *arg, st
 // The server side's; false: no TLS.
 bool io_stream_binding(const struct io_stream *s, struct io_tls_binding *out);
 bool io_stream_peer(const struct io_stream *s, struct io_endpoint *out); // asks the kernel
+bool io_stream_own(const struct io_stream *s, struct io_endpoint *out);  // this side's
 
 // "192.0.2.1:25", "[2001:db8::1]:25", "unix:/path"; parse takes the same.
 void io_endpoint_put(struct buf *b, const struct io_endpoint *e);

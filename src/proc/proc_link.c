@@ -180,6 +180,8 @@ static void on_capable(struct link *l)
                               .verified = l->session.verified,
                               .failure = l->secured ? l->fault : TRUST_RESULT_OK};
     l->session.connected = true;
+    if (span_copy(l->helo, sizeof l->helo, smtp_client_peer_name(l->smtp)))
+        l->session.helo = span_str(l->helo);
     if (l->secured)
         l->session.requiretls = c->requiretls;
     else
@@ -300,6 +302,16 @@ static size_t on_input(void *arg, struct span bytes)
     return bytes.len - in.len;
 }
 
+static void take_source(struct link *l)
+{
+    struct io_endpoint own;
+    l->session.source_given = io_stream_own(l->stream, &own) && !own.local;
+    if (!l->session.source_given)
+        return;
+    l->session.source.v6 = own.v6;
+    span_bytes(l->session.source.at, sizeof l->session.source.at, SPAN_OF(own.address));
+}
+
 static void on_connected(void *arg, struct rc how)
 {
     struct link *l = arg;
@@ -309,6 +321,7 @@ static void on_connected(void *arg, struct rc how)
     }
     l->state = LINK_OPENS;
     l->session.connected = true;
+    take_source(l);
     l->smtp = smtp_client_new(&l->smtp_conf, io_now(l->links->out->proc->loop));
     move(l);
 }

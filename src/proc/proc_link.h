@@ -70,6 +70,7 @@ struct link {
     struct trust_seen seen;
     enum trust_result_type fault; // of the handshake
     char detail[512];             // behind seen.detail
+    char helo[SMTP_PEER_NAME_MAX + 1];
     struct rc failure;
     struct trust_session session;
 };

@@ -151,8 +151,9 @@ static struct span reason_of(const struct trust_plan *plan, const struct trust_h
     return SPAN("");
 }
 
+// `s` NULL: no connection was made.
 static void entry_put(struct buf *sessions, const struct trust_plan *plan,
-                      const struct trust_host *host, const struct dns_address *to,
+                      const struct trust_host *host, const struct trust_session *s,
                       enum trust_result_type result)
 {
     CLEANUP(buf_free) struct buf policy = BUF(KEY_ROOM), detail = BUF(KEY_ROOM);
@@ -162,8 +163,11 @@ static void entry_put(struct buf *sessions, const struct trust_plan *plan,
         struct report_tls_failure f = {
             .result = report_tls_result_of(span_str(trust_result_type_text(result)))};
         report_tls_failure_pack(&coarse, &f);
-        if (to)
-            f.receiving_ip = (struct report_tls_address){true, *to};
+        if (s) {
+            f.sending_ip = (struct report_tls_address){s->source_given, s->source};
+            f.receiving_ip = (struct report_tls_address){true, s->address};
+            f.mx_helo = s->helo;
+        }
         if (host)
             f.mx_hostname = dns_name_span(&host->name);
         f.reason_code = reason_of(plan, host, result);
@@ -185,7 +189,7 @@ void tallies_session(struct buf *sessions, const struct trust_plan *plan,
         return;
     if (result == TRUST_RESULT_OK)
         result = host->result;
-    entry_put(sessions, plan, host, &s->address, result);
+    entry_put(sessions, plan, host, s, result);
 }
 
 void tallies_plan(struct buf *sessions, const struct trust_plan *plan)

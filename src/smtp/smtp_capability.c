@@ -35,6 +35,16 @@ static void line_parse(struct smtp_capabilities *out, struct span line)
         out->size = 0; // no limit that could be told (RFC 1870 §4)
 }
 
+void smtp_peer_name_take(char out[static SMTP_PEER_NAME_MAX + 1], struct span text)
+{
+    struct span line = span_trim(span_cut(&text, '\n')), name = span_cut(&line, ' ');
+    bool fine = true;
+    for (size_t i = 0; i < name.len; i++)
+        fine = fine && name.at[i] > ' ' && name.at[i] <= '~';
+    if (!fine || !span_copy(out, SMTP_PEER_NAME_MAX + 1, name))
+        out[0] = '\0';
+}
+
 struct smtp_capabilities smtp_capabilities_parse(struct span text)
 {
     struct smtp_capabilities c = {.esmtp = true};

@@ -94,6 +94,7 @@ static void on_ehlo(struct smtp_client *c)
 {
     if (c->reply.code < 300) {
         c->capabilities = smtp_capabilities_parse(c->reply.text);
+        smtp_peer_name_take(c->peer_name, c->reply.text);
         smtp_client_pause(c, SMTP_CLIENT_CAPABLE);
     } else if (c->reply.code < 500 || c->conf.lmtp) {
         smtp_client_refuse(c);
@@ -107,10 +108,12 @@ static void on_ehlo(struct smtp_client *c)
 
 static void on_helo(struct smtp_client *c)
 {
-    if (c->reply.code < 300)
+    if (c->reply.code < 300) {
+        smtp_peer_name_take(c->peer_name, c->reply.text);
         smtp_client_pause(c, SMTP_CLIENT_CAPABLE);
-    else
+    } else {
         smtp_client_refuse(c);
+    }
 }
 
 static void on_starttls(struct smtp_client *c)
@@ -302,6 +305,11 @@ void smtp_client_tick(struct smtp_client *c, struct mono now)
     c->stale = false;
     if (now.us >= smtp_client_deadline(c).us)
         end_without_reply(c, RC(TIMEOUT));
+}
+
+struct span smtp_client_peer_name(const struct smtp_client *c)
+{
+    return span_str(c->peer_name);
 }
 
 const struct smtp_capabilities *smtp_client_capabilities(const struct smtp_client *c)

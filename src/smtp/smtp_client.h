@@ -104,3 +104,6 @@ void smtp_client_tick(struct smtp_client *c, struct mono now);
 struct mono smtp_client_deadline(const struct smtp_client *c);
 
 const struct smtp_capabilities *smtp_client_capabilities(const struct smtp_client *c);
+// What the server called itself in its last answer to EHLO or HELO: visible ASCII, or empty.
+enum { SMTP_PEER_NAME_MAX = 255 };
+struct span smtp_client_peer_name(const struct smtp_client *c);

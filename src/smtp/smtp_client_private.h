@@ -39,6 +39,7 @@ struct smtp_client {
     struct buf out, text;
     struct smtp_reply reply; // the last one; text in `text`
     struct smtp_capabilities capabilities;
+    char peer_name[SMTP_PEER_NAME_MAX + 1];
 
     struct smtp_client_transaction *t;
     struct arena memory; // texts of the recipients' replies

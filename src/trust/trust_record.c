@@ -9,11 +9,15 @@ static struct span or_null(struct span s)
 // a delivery are told in the same words.
 void trust_session_put_json(struct json *j, const char *key, const struct trust_session *s)
 {
-    CLEANUP(buf_free) struct buf address = BUF(64);
+    CLEANUP(buf_free) struct buf address = BUF(64), source = BUF(64);
     dns_address_put(&address, &s->address);
+    if (s->source_given)
+        dns_address_put(&source, &s->source);
     json_open(j, key, '{');
     json_str(j, "host", dns_name_span(&s->host));
     json_str(j, "address", s->local ? (struct span){NULL, 0} : buf_span(&address));
+    json_str(j, "source", or_null(buf_span(&source)));
+    json_str(j, "helo", or_null(s->helo));
     json_str(j, "requirement", span_str(trust_requirement_text(s->requirement)));
     json_bool(j, "connected", s->connected);
     json_bool(j, "reused", s->reused);

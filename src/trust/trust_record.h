@@ -8,6 +8,9 @@
 struct trust_session {
     struct dns_name host;
     struct dns_address address;
+    bool source_given; // `source`: of this side, as the kernel has it
+    struct dns_address source;
+    struct span helo; // what the server calls itself; foreign text, visible ASCII; empty: unknown
     enum trust_requirement requirement;
     bool local; // at a Unix socket, which `host` names: there is no address
     bool connected, starttls, requiretls;

@@ -125,16 +125,44 @@ static void capability(void **state)
     assert_int_equal(got.size, c->want.size);
 }
 
+static const struct name_case {
+    const char *text, *name;
+} names[] = {
+    {"mx.example.com", "mx.example.com"},
+    {"mx.example.com Hello client\nPIPELINING", "mx.example.com"},
+    {"\nPIPELINING", ""},
+    {"", ""},
+    {"  mx  x", "mx"},
+    {"mx\x01.example.com", ""},
+    {"m\xc3\xbcller.example hello", ""},
+    {"hello!<>\"&", "hello!<>\"&"},
+};
+
+static void name(void **state)
+{
+    const struct name_case *c = *state;
+    char got[SMTP_PEER_NAME_MAX + 1] = "before", text[2 * SMTP_PEER_NAME_MAX];
+    smtp_peer_name_take(got, span_str(c->text));
+    assert_string_equal(got, c->name);
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = 'x';
+    smtp_peer_name_take(got, (struct span){text, sizeof text});
+    assert_string_equal(got, "");
+}
+
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
 int main(void)
 {
-    struct CMUnitTest tests[COUNT(commands) + COUNT(mails) + COUNT(capabilities)], *t = tests;
+    struct CMUnitTest tests[COUNT(commands) + COUNT(mails) + COUNT(capabilities) + COUNT(names)],
+        *t = tests;
     for (size_t i = 0; i < COUNT(commands); i++)
         *t++ = (struct CMUnitTest){commands[i].line, command, NULL, NULL, (void *)&commands[i]};
     for (size_t i = 0; i < COUNT(mails); i++)
         *t++ = (struct CMUnitTest){mails[i].rest, mail, NULL, NULL, (void *)&mails[i]};
     for (size_t i = 0; i < COUNT(capabilities); i++)
         *t++ = (struct CMUnitTest){"EHLO offers", capability, NULL, NULL, (void *)&capabilities[i]};
+    for (size_t i = 0; i < COUNT(names); i++)
+        *t++ = (struct CMUnitTest){"EHLO is answered by", name, NULL, NULL, (void *)&names[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -512,6 +512,8 @@ static void session_json(void **state)
     struct json j = JSON(&b);
     struct trust_session s = {.host = name_of("mx.example.net"),
                               .requirement = TRUST_REQ_DANE,
+                              .source_given = true,
+                              .source = {.at = {192, 0, 2, 7}},
                               .connected = true,
                               .starttls = true,
                               .tls_version = SPAN("TLSv1.3"),
@@ -523,7 +525,9 @@ static void session_json(void **state)
     trust_session_put_json(&j, NULL, &s);
     assert_string_equal(
         buf_str(&b),
-        "{\"host\":\"mx.example.net\",\"address\":\"0.0.0.0\",\"requirement\":\"dane\","
+        "{\"host\":\"mx.example.net\",\"address\":\"0.0.0.0\",\"source\":\"192.0.2.7\",\"helo\":"
+        "null,"
+        "\"requirement\":\"dane\","
         "\"connected\":true,"
         "\"reused\":false,\"starttls\":true,\"tls_version\":\"TLSv1.3\",\"cipher\":"
         "\"TLS_AES_256_GCM_SHA384\",\"group\":null,\"peer_verified\":\"dane\",\"matched\":\"3 1 "
