@@ -397,6 +397,17 @@ domain("small.odd.example", transport="tls", host_=dict(cert="self", odd={"size"
 domain("babble.odd.example", expect="defer", host_=dict(odd={"babble": True}),
        why="What answers is not SMTP.", rfc=("RFC 5321 §4.2",))
 
+# ---- who reports must reach in spite of what they are about -------------------
+domain("tlsrpt-dane.example", signing="nsec", expect="defer", requirement=("dane",),
+       host_=dict(tlsa=("3 1 1 bad",)),
+       records=('_smtp._tls IN TXT "v=TLSRPTv1; rua=mailto:tls@tlsrpt-dane.example"',),
+       why="No TLSA record matches: mail waits, but the report about it comes to this very host.",
+       rfc=("RFC 8460 §3", "RFC 8460 §5.3"))
+domain("tlsrpt-sts.example", signing="none", expect="defer", requirement=("sts",),
+       host_=dict(cert="self"), sts={"mode": "enforce", "rua": "mailto:tls@tlsrpt-sts.example"},
+       why="The certificate is not of a public CA: mail waits, but the report about it comes to this very host.",
+       rfc=("RFC 8460 §3", "RFC 8461 §5"))
+
 # ---- Geleit as the receiver (lab/run start --geleit PATH) --------------------
 domain("geleit.example", signing="nsec", transport="dane", requirement=("dane",), requires="geleit",
        host_=dict(is_a="geleit", cert="self", tlsa=EE), why="Geleit itself receives.", rfc=("RFC 7672 §2.2",))

@@ -1,7 +1,7 @@
 """The MTA-STS policy hosts: one nginx on 443, told apart by SNI.
 
 `sts` of a domain: mode; mx (names, default: the domain's MX hosts); eol;
-extra (further lines); txt (how many _mta-sts records); web: 404, redirect,
+extra (further lines); txt (how many _mta-sts records); rua; web: 404, redirect,
 html, big, self, wrong-name, stall, refused, trickle (neighbours.py).
 """
 import os

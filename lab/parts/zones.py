@@ -41,7 +41,8 @@ def _domain_lines(d, identities):
         address = POLICY_ADDRESS.get(d.sts.get("web"), world.POLICY_WEB)
         out.append(f"mta-sts.{d.name}. IN A {address}")
         out += [f'_mta-sts.{d.name}. IN TXT "v=STSv1; id=lab{i + 1};"' for i in range(d.sts.get("txt", 1))]
-        out.append(f'_smtp._tls.{d.name}. IN TXT "v=TLSRPTv1; rua=mailto:tlsrpt@{world.SENDER_DOMAIN}"')
+        rua = d.sts.get("rua", f"mailto:tlsrpt@{world.SENDER_DOMAIN}")
+        out.append(f'_smtp._tls.{d.name}. IN TXT "v=TLSRPTv1; rua={rua}"')
     for line in d.records:
         line = re.sub(r"TLSA @TLSA:([^:@]+):([^@]+)@",
                       lambda m: certs.tlsa(identities, m[2], m[1]), line)
