@@ -138,19 +138,24 @@ X509_STORE *lookup_curl_anchors(struct span file)
     return NULL;
 }
 
-static void heard(const SSL *ssl, int where, int what)
+static void hear(const SSL *ssl, int where, int what)
 {
-    bool *closed = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct lookup_curl_heard *heard = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT && (what & 0xff) == SSL_AD_CLOSE_NOTIFY)
-        *closed = true;
+        heard->closed = true;
+    if (where & SSL_CB_HANDSHAKE_DONE) {
+        heard->shaken = true;
+        heard->verified = SSL_get_verify_result(ssl);
+    }
 }
 
-bool lookup_curl_secure(SSL_CTX *context, X509_STORE *anchors, const char *host, bool *closed)
+bool lookup_curl_secure(SSL_CTX *context, X509_STORE *anchors, const char *host,
+                        struct lookup_curl_heard *heard)
 {
     X509_VERIFY_PARAM *param = SSL_CTX_get0_param(context);
     SSL_CTX_set1_cert_store(context, anchors);
-    SSL_CTX_set_app_data(context, closed);
-    SSL_CTX_set_info_callback(context, heard);
+    SSL_CTX_set_app_data(context, heard);
+    SSL_CTX_set_info_callback(context, hear);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT |
                                                X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return X509_VERIFY_PARAM_set1_host(param, host, 0) == 1;

@@ -16,8 +16,14 @@ void lookup_curl_remove(struct lookup_curl *c, CURL *easy);
 
 // The anchors of a PEM file (empty: the system's); NULL: none could be read.
 X509_STORE *lookup_curl_anchors(struct span file);
+// What libcurl does not look at, or not tell.
+struct lookup_curl_heard {
+    bool closed;   // the server said that this is the end (close_notify)
+    bool shaken;   // the handshake is over
+    long verified; // X509_V_OK, or what is wrong with the certificate
+};
 // For CURLOPT_SSL_CTX_FUNCTION: these anchors and no other; the host by a DNS
 // name of the certificate's subjectAltName, never by a common name (RFC 8461
-// §3.3), where a wildcard is a whole label. *closed becomes true when the server
-// says that this is the end (close_notify): libcurl does not look at it.
-bool lookup_curl_secure(SSL_CTX *context, X509_STORE *anchors, const char *host, bool *closed);
+// §3.3), where a wildcard is a whole label.
+bool lookup_curl_secure(SSL_CTX *context, X509_STORE *anchors, const char *host,
+                        struct lookup_curl_heard *heard);

@@ -29,6 +29,7 @@ enum https_manner {
     HTTPS_OLD_TLS,      // TLS 1.1 at most
     HTTPS_BODY,         // `text` as header, then `size` bytes
     HTTPS_ENDLESS_HEADER,
+    HTTPS_HASTY, // answers a POST before it has its body
 };
 
 struct https_case {
@@ -168,6 +169,51 @@ static inline void https_say(SSL *ssl, const struct https_case *c)
         SSL_shutdown(ssl);
 }
 
+// What follows the head of a POST: as long as it says, and made of 'r' alone.
+static inline bool https_posted(SSL *ssl, const char *head, const char *body, size_t have)
+{
+    static char more[65536];
+    const char *length = strstr(head, "\r\nContent-Length: ");
+    size_t left = length ? strtoul(length + 18, NULL, 10) : 0;
+    bool good = length && strstr(head, "\r\nContent-Type: application/tlsrpt+gzip\r\n") &&
+                !strstr(head, "\r\nExpect:");
+    while (good && have <= left) {
+        for (size_t i = 0; i < have; i++)
+            good = good && body[i] == 'r';
+        left -= have;
+        int n = left ? SSL_read(ssl, more, (int)(left < sizeof more ? left : sizeof more)) : 0;
+        if (n <= 0)
+            return good && left == 0;
+        body = more;
+        have = (size_t)n;
+    }
+    return false;
+}
+
+static inline bool https_asked(SSL *ssl, char *request, size_t room, const struct https_case *now)
+{
+    static const char get[] = "GET /.well-known/mta-sts.txt HTTP/1.1\r\n";
+    static const char post[] = "POST /v1/report?a=%2F HTTP/1.1\r\n";
+    size_t got = 0;
+    char *end = NULL;
+    while (got < room - 1 && !end) {
+        int n = SSL_read(ssl, request + got, (int)(room - 1 - got));
+        if (n <= 0)
+            return false;
+        got += (size_t)n;
+        request[got] = '\0';
+        end = strstr(request, "\r\n\r\n");
+    }
+    if (!end || strstr(request, "Cookie:"))
+        return false;
+    if (strncmp(request, post, sizeof post - 1))
+        return strncmp(request, get, sizeof get - 1) == 0;
+    if (now->manner == HTTPS_HASTY)
+        return true;
+    end[2] = '\0';
+    return https_posted(ssl, request, end + 4, got - (size_t)(end + 4 - request));
+}
+
 static inline void https_serve(struct https_lab *h, int fd)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -180,23 +226,12 @@ static inline void https_serve(struct https_lab *h, int fd)
     SSL *ssl = SSL_new(context);
     SSL_set_fd(ssl, fd);
     char request[4096];
-    int got = 0;
     if (SSL_accept(ssl) != 1)
         return;
-    while (got < (int)sizeof request - 1) {
-        int n = SSL_read(ssl, request + got, (int)sizeof request - 1 - got);
-        if (n <= 0)
-            return;
-        got += n;
-        request[got] = '\0';
-        if (strstr(request, "\r\n\r\n"))
-            break;
-    }
-    static const char wanted[] = "GET /.well-known/mta-sts.txt HTTP/1.1\r\n";
-    if (strncmp(request, wanted, sizeof wanted - 1) || strstr(request, "Cookie:"))
-        SSL_write(ssl, "HTTP/1.1 400 Odd\r\n\r\n", 20);
-    else
+    if (https_asked(ssl, request, sizeof request, h->now))
         https_say(ssl, h->now);
+    else
+        SSL_write(ssl, "HTTP/1.1 400 Odd\r\n\r\n", 20);
 }
 
 static inline void https_loop(struct https_lab *h, int listener)
