@@ -106,3 +106,7 @@ bool dns_address_eq(const struct dns_address *a, const struct dns_address *b);
 // "192.0.2.1", "2001:db8::1"
 void dns_address_put(struct buf *b, const struct dns_address *a);
 bool dns_address_parse(struct dns_address *out, struct span text);
+// Whether it is an address of the Internet: globally reachable by the IANA registries of
+// special-purpose addresses (RFC 6890), not loopback, private, link-local, multicast or the like.
+// An IPv4 address within one of NAT64 (RFC 6052) or 6to4 decides for it; a mapped one never is.
+bool dns_address_is_global(const struct dns_address *a);

@@ -2,8 +2,7 @@
 
 #include "base_code.h"
 #include "mail_address.h"
-
-enum { URI_MAX = 2000 };
+#include "report_https.h"
 
 static void drop(struct report_rua *out, const char *why)
 {
@@ -42,7 +41,7 @@ static bool address_add(struct report_rua *out, struct span plain, struct arena 
 // An address; or several, since in a record the comma between them must be encoded (RFC 8460 §3).
 static bool addresses_add(struct report_rua *out, struct span text, struct arena *a)
 {
-    CLEANUP(buf_free) struct buf plain = BUF(URI_MAX);
+    CLEANUP(buf_free) struct buf plain = BUF(REPORT_URI_MAX);
     if (!percent_undo(&plain, text))
         return false;
     struct span list = buf_span(&plain);
@@ -67,38 +66,19 @@ static bool mailto_read(struct report_rua *out, struct span list, struct arena *
     return out->to_count > 0;
 }
 
-static bool https_read(struct report_rua *out, struct span rest)
-{
-    size_t end = 0;
-    while (end < rest.len && rest.at[end] != '/' && rest.at[end] != '?' && rest.at[end] != '#')
-        end++;
-    struct span port = span_first(rest, end), host = span_cut(&port, ':');
-    uint64_t n;
-    out->https = true;
-    return (!port.at || span_number(port, 65535, &n)) && span_index(host, '@') == host.len &&
-           dns_name_parse_host(&out->host, host);
-}
-
-static bool is_uri_text(struct span s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (s.at[i] <= ' ' || s.at[i] > '~' || s.at[i] == '"' || s.at[i] == '<' || s.at[i] == '>')
-            return false;
-    return s.len > 0 && s.len <= URI_MAX;
-}
-
 static bool uri_keep(struct report_rua *out, struct span uri, struct arena *a)
 {
     *out = (struct report_rua){.uri = arena_dup(a, uri)};
     if (!out->uri.at)
         drop(out, "there is no room for it");
-    else if (!is_uri_text(uri))
+    else if (!report_is_uri_text(uri))
         drop(out, "it is no URI");
     return out->state != REPORT_RUA_DROP;
 }
 
 void report_rua_tls(struct report_rua *out, struct span uri, struct arena *a)
 {
+    struct report_https https;
     uri = span_trim(uri);
     if (!uri_keep(out, uri, a))
         return;
@@ -107,8 +87,12 @@ void report_rua_tls(struct report_rua *out, struct span uri, struct arena *a)
             drop(out, "its address is none that mail can be sent to");
     } else if (!span_istarts(uri, SPAN("https://")))
         drop(out, "it is neither mailto nor https");
-    else if (!https_read(out, span_skip(uri, 8)))
+    else if (!report_https_parse(&https, uri))
         drop(out, "its host is none");
+    else {
+        out->https = true;
+        out->host = https.host;
+    }
 }
 
 // RFC 7489 §6.2: "!", a number, and "k", "m", "g" or "t".

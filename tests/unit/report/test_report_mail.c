@@ -2,6 +2,7 @@
 #include "help.h"
 #include "mail_encode.h"
 #include "report_dmarc.h"
+#include "report_https.h"
 #include "report_mail.h"
 #include "report_rua.h"
 
@@ -238,6 +239,11 @@ static const struct {
     {"https://example.com:x/", "drop its host is none"},
     {"https:///x", "drop its host is none"},
     {"http://example.com/", "drop it is neither mailto nor https"},
+    {"https://127.0.0.1/", "drop its host is none"},
+    {"https://0x7f.1/", "drop its host is none"},
+    {"https://2130706433:8443/", "drop its host is none"},
+    {"https://example.com:0/", "drop its host is none"},
+    {"https://example.com:65536/", "drop its host is none"},
 };
 
 static void test_tls_uris(void **state)
@@ -250,6 +256,48 @@ static void test_tls_uris(void **state)
         if (strcmp(said(&r), tls[i].out) != 0)
             fail_msg("%s: %s", tls[i].uri, said(&r));
         arena_free(&a);
+    }
+}
+
+// Host, port, and what the request asks for.
+static const struct {
+    const char *uri, *out;
+} posts[] = {
+    {"https://example.com/v1/tlsrpt", "example.com 443 /v1/tlsrpt"},
+    {"HTTPS://Example.COM./v1/../x?a=%2F&b", "example.com 443 /v1/../x?a=%2F&b"},
+    {"https://example.com", "example.com 443 "},
+    {"https://example.com:/", "example.com 443 /"},
+    {"https://example.com:8443?x", "example.com 8443 ?x"},
+    {"https://example.com/a?b#c?d", "example.com 443 /a?b"},
+    {"https://example.com#@evil.example/", "example.com 443 "},
+    {"https://0x7g/", "0x7g 443 /"},
+    {"https://1.2.3.4a/", "1.2.3.4a 443 /"},
+    {"https://user@example.com/", NULL},
+    {"https://example.com\\@evil.example/", NULL},
+    {"https://exa%6dple.com/", NULL},
+    {"https://example.com:+443/", NULL},
+    {"https://example.com:443:1/", NULL},
+    {"https://example.com/a b", NULL},
+    {"https://example.com/a\r\nb", NULL},
+    {"https://127.1", NULL},
+    {"https://1.0x/", NULL},
+    {"https://./", NULL},
+    {"https:/example.com/", NULL},
+    {"https://", NULL},
+    {"", NULL},
+};
+
+static void test_posts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof posts / sizeof posts[0]; i++) {
+        struct report_https h;
+        char line[2048] = "";
+        bool good = report_https_parse(&h, span_str(posts[i].uri));
+        if (good)
+            snprintf(line, sizeof line, "%s %u %.*s", h.host.text, h.port, SPAN_FMT(h.target));
+        if (good != (posts[i].out != NULL) || (good && strcmp(line, posts[i].out) != 0))
+            fail_msg("%s: %s", posts[i].uri, good ? line : "refused");
     }
 }
 
@@ -344,8 +392,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),        cmocka_unit_test(test_tls_mail),
         cmocka_unit_test(test_hostile_mail), cmocka_unit_test(test_dmarc_uris),
-        cmocka_unit_test(test_tls_uris),     cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_long_name),    cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_tls_uris),     cmocka_unit_test(test_posts),
+        cmocka_unit_test(test_answers),      cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
