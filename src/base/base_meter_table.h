@@ -143,6 +143,9 @@
     X(FETCH_FAILED, COUNTER, "policy_fetches_total", "result=\"failed\"", "")                      \
     X(FETCH_SPARED, COUNTER, "policy_fetches_spared_total", "",                                    \
       "Fetches not made because the last one failed a moment ago")                                 \
+    X(POST_OK, COUNTER, "report_posts_total", "result=\"ok\"",                                     \
+      "Reports posted by HTTPS; failed: what is tried again is counted each time")                 \
+    X(POST_FAILED, COUNTER, "report_posts_total", "result=\"failed\"", "")                         \
     X(DNS_SECURE, COUNTER, "dns_answers_total", "result=\"secure\"",                               \
       "Answers of the resolver; no-answer: bogus, or nothing that can be believed")                \
     X(DNS_INSECURE, COUNTER, "dns_answers_total", "result=\"insecure\"", "")                       \

@@ -261,6 +261,10 @@ X(report_contact, "report.contact", CONF_STRING, 0, 254, "", NULL, CONF_REPORTER
   "Address for questions about reports, as in the reports (in TLS reports only where it is of the domain of report.from); empty: report.from.")
 X(report_delay, "report.delay", CONF_DURATION, 0, SECONDS(43200), "4h", NULL, CONF_REPORTER, NULL,
   "Reports leave at a random time within this after the end of a UTC day.")
+X(report_post_timeout, "report.post_timeout", CONF_DURATION, SECONDS(1), SECONDS(75), "30s", NULL, CONF_FETCHER, NULL,
+  "Time for a report to be posted by HTTPS and answered.")
+X(report_post_inside, "report.post_inside", CONF_BOOL, 0, 1, "false", NULL, CONF_FETCHER, NULL,
+  "Post reports to addresses that are not of the Internet (loopback, private, link-local and the like), too: whoever publishes a record then reaches into your network.")
 X(report_entries, "report.entries", CONF_INT, 10, 1000000, "5000", NULL, CONF_STORE, NULL,
   "Different entries that a day's report about one domain may have; what comes beyond is added up.")
 X(report_retention, "report.retention", CONF_DURATION, SECONDS(259200), SECONDS(315360000), "400d", NULL, CONF_STORE, NULL,

@@ -1,15 +1,13 @@
 // The fetcher role: MTA-STS policy files over HTTPS, from the addresses that
-// the resolver gave and from no others.
-#include "lookup_https.h"
-#include "proc_asker.h"
+// the resolver gave and from no others; reports by POST are in proc_fetcher_post.c.
+#include "proc_fetcher.h"
 
 #include "base_log.h"
 #include "base_meter.h"
 
 #include <stdlib.h>
 
-enum { FETCHES_MAX = 256, ADDRESSES_MAX = 16, FAILURES_MAX = 512 };
-#define DNS_PATIENCE SECONDS(30)
+enum { FETCHES_MAX = 256, FAILURES_MAX = 512 };
 // A host that failed is left alone for so long, until its id changes (RFC 8461 §3.3).
 #define FAILURE_STANDS SECONDS(300)
 
@@ -20,13 +18,10 @@ struct fetch {
     struct proc_asker asker;
     struct dns_name domain;
     char id[STS_ID_MAX + 1]; // empty: a refresh
-    unsigned waiting;        // address questions without an answer
-    bool unanswered;         // one of them got none that can be believed
-    struct dns_address addresses[ADDRESSES_MAX];
-    size_t count;
+    struct fetcher_addresses addresses;
 };
 
-struct failure {
+struct fetcher_failure {
     struct dns_name domain; // empty: a free place
     char id[STS_ID_MAX + 1];
     struct mono until;
@@ -34,19 +29,12 @@ struct failure {
     char detail[256];
 };
 
-struct fetcher {
-    struct lookup_https *https;
-    struct fetch *open; // handed to `https`
-    struct failure failures[FAILURES_MAX];
-    size_t next_failure; // the place overwritten next
-};
-
 static void remember(struct fetcher *fetcher, const struct fetch *f,
                      const struct trust_fetched *result)
 {
     if (result->result == TRUST_FETCH_OK || !f->id[0])
         return;
-    struct failure *place = &fetcher->failures[fetcher->next_failure++ % FAILURES_MAX];
+    struct fetcher_failure *place = &fetcher->failures[fetcher->next_failure++ % FAILURES_MAX];
     place->domain = f->domain;
     if (!span_copy(place->id, sizeof place->id, span_str(f->id)))
         panic("an id of more than its bytes");
@@ -57,11 +45,11 @@ static void remember(struct fetcher *fetcher, const struct fetch *f,
         place->detail[0] = '\0';
 }
 
-static const struct failure *recall(const struct fetcher *fetcher, const struct fetch *f)
+static const struct fetcher_failure *recall(const struct fetcher *fetcher, const struct fetch *f)
 {
     int64_t now = io_now(f->proc->loop).us;
     for (size_t i = 0; i < FAILURES_MAX; i++) {
-        const struct failure *known = &fetcher->failures[i];
+        const struct fetcher_failure *known = &fetcher->failures[i];
         if (known->until.us > now && dns_name_eq(&known->domain, &f->domain) &&
             span_eq(span_str(known->id), span_str(f->id)))
             return known;
@@ -96,68 +84,34 @@ static void fetched(void *arg, const struct trust_fetched *result)
     finish(f, result);
 }
 
-static void addresses_known(struct fetch *f)
+static void addresses_known(void *arg)
 {
-    if (f->count) {
+    struct fetch *f = arg;
+    if (f->addresses.count) {
         struct fetcher *fetcher = f->fetcher;
         f->next = fetcher->open;
         if (f->next)
             f->next->previous = f;
         fetcher->open = f;
-        lookup_https_policy(fetcher->https, &f->domain, f->addresses, f->count, fetched, f);
+        lookup_https_policy(fetcher->https, &f->domain, f->addresses.at, f->addresses.count,
+                            fetched, f);
         return;
     }
     struct trust_fetched none = {
         .result = TRUST_FETCH_DNS,
-        .detail = f->unanswered ? SPAN("the addresses of the policy host cannot be learnt now")
-                                : SPAN("the policy host has no address")};
+        .detail = f->addresses.unanswered
+                      ? SPAN("the addresses of the policy host cannot be learnt now")
+                      : SPAN("the policy host has no address")};
     finish(f, &none);
 }
 
-static void take_addresses(struct fetch *f, const struct dns_answer *answer)
-{
-    if (answer->presence == DNS_NO_ANSWER)
-        f->unanswered = true;
-    for (size_t i = 0; i < answer->count && f->count < ADDRESSES_MAX; i++)
-        f->addresses[f->count++] = answer->records[i].address;
-}
-
-static bool address_answer(void *arg, struct io_message *m)
-{
-    struct fetch *f = arg;
-    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
-    struct dns_answer answer;
-    bool fine = true;
-    if (!m) {
-        f->unanswered = true;
-    } else {
-        struct rd r = RD(m->payload);
-        fine = m->kind == MSG_DNS_IS && dns_answer_unpack(&r, &answer, &a) && rd_end(&r);
-        if (fine)
-            take_addresses(f, &answer);
-        else
-            f->unanswered = true;
-    }
-    if (--f->waiting == 0)
-        addresses_known(f);
-    return fine;
-}
-
-static void ask_address(struct fetch *f, const struct dns_name *host, enum dns_type type)
-{
-    CLEANUP(buf_free) struct buf b = BUF(1024);
-    dns_question_pack(&b, &(struct dns_question){*host, type});
-    f->waiting++;
-    proc_ask(f->proc, PROC_RESOLVER, 0, MSG_DNS, buf_span(&b), DNS_PATIENCE, address_answer, f);
-}
-
-static bool got(struct proc_peer *peer, struct io_message *m)
+static bool got_fetch(struct proc_peer *peer, struct io_message *m)
 {
     struct rd r = RD(m->payload);
     struct span domain = rd_span(&r), id = rd_span(&r);
     struct fetch *f = mem_new(sizeof *f);
     struct dns_name host;
-    if (m->kind != MSG_FETCH || !rd_end(&r) || !dns_name_parse_host(&f->domain, domain) ||
+    if (!rd_end(&r) || !dns_name_parse_host(&f->domain, domain) ||
         !span_copy(f->id, sizeof f->id, id)) {
         free(f);
         return false;
@@ -165,7 +119,7 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     f->proc = peer->proc;
     f->fetcher = peer->proc->data;
     f->asker = proc_asker_of(peer, m);
-    const struct failure *known = f->id[0] ? recall(f->fetcher, f) : NULL;
+    const struct fetcher_failure *known = f->id[0] ? recall(f->fetcher, f) : NULL;
     if (known) {
         meter_count(METER_FETCH_SPARED, 1);
         answer(f,
@@ -177,9 +131,16 @@ static bool got(struct proc_peer *peer, struct io_message *m)
                                           .detail = SPAN("the policy host's name is too long")});
         return true;
     }
-    ask_address(f, &host, DNS_AAAA);
-    ask_address(f, &host, DNS_A);
+    f->addresses = (struct fetcher_addresses){.proc = f->proc, .known = addresses_known, .arg = f};
+    fetcher_ask(&f->addresses, &host);
     return true;
+}
+
+static bool got(struct proc_peer *peer, struct io_message *m)
+{
+    if (m->kind == MSG_REPORT_POST && peer->kind == PROC_REPORTER)
+        return fetcher_post(peer->proc->data, peer, m);
+    return m->kind == MSG_FETCH && got_fetch(peer, m);
 }
 
 static void start(struct proc *p)
@@ -197,6 +158,8 @@ static void start(struct proc *p)
         return;
     }
     struct fetcher *fetcher = p->data ? p->data : mem_new(sizeof *fetcher);
+    if (!fetcher->failures)
+        fetcher->failures = mem_new(FAILURES_MAX * sizeof *fetcher->failures);
     fetcher->https = h;
     p->data = fetcher;
 }
@@ -213,6 +176,7 @@ static void reload(struct proc *p)
     while (fetcher->open)
         fetched(fetcher->open, &(struct trust_fetched){.result = TRUST_FETCH_CONNECT,
                                                        .detail = SPAN("the fetcher was reloaded")});
+    fetcher_posts_forgotten(fetcher);
 }
 
 static void drain(struct proc *p)

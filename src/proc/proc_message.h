@@ -123,12 +123,13 @@ enum proc_message {
     MSG_REPORT_MAIL = 172, // bool TLS, span sender, [span to], span mail -> u8 rc, u64 id
     MSG_REPORT_MAILED,
     // reporter -> fetcher: by HTTPS POST
-    MSG_REPORT_POST = 176, // span uri, span media type, span body -> u8 rc, u16 HTTP status (0:
-    MSG_REPORT_POSTED,     //   none), bool certificate valid, span why
+    MSG_REPORT_POST = 176, // span uri, span media type, span body -> u8 rc (rc_retry(): whether to
+    MSG_REPORT_POSTED,     //   try again), u16 HTTP status (0: none), bool nothing wrong with the
+                           //   certificate (or none was seen), span why
     // sender, web -> reporter: what others sent (docs/decisions/0031)
     MSG_REPORT_INTAKE = 178, // u8 report_way, span who, span head (of mail: our own fields), u64
                              // at, u64 length; fd -> u8 rc (OK: taken or put aside), u32 taken, u32
-    MSG_REPORT_INTAKEN, //   aside, span why (of the first aside)
+    MSG_REPORT_INTAKEN,      //   aside, span why (of the first aside)
     // reporter, control -> store: bytes that could not be read
     MSG_REPORT_ASIDE = 180, // u8 report_way, span who, span why, span bytes -> u8 rc
     MSG_REPORT_ASIDE_KEPT,

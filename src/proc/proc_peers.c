@@ -15,7 +15,7 @@ const struct proc_pair proc_peers[] = {
     {PROC_RECEIVER, PROC_AUTHENTICATOR,
      "logins, whether a mailbox is there, what a user may still send"},
     {PROC_RECEIVER, PROC_FETCHER, "MTA-STS policies of plans for users' REQUIRETLS"},
-    {PROC_FETCHER, PROC_RESOLVER, "addresses of policy hosts"},
+    {PROC_FETCHER, PROC_RESOLVER, "addresses of policy hosts, and of those reports are posted to"},
     {PROC_SENDER, PROC_FETCHER, "MTA-STS policies"},
     {PROC_CONTROL, PROC_RESOLVER, "DNS questions of plans to explain, the self-test"},
     {PROC_CONTROL, PROC_FETCHER, "MTA-STS policies"},
