@@ -15,6 +15,7 @@ struct probe {
     const bool *stop;
     bool good; // a host would take the message
     struct buf why, reason;
+    size_t host_count;    // the plan may be gone when this ends
     struct buf *sessions; // one a host: its last connection
     // Of the handshake that failed before a retry in the clear.
     enum trust_result_type before;
@@ -25,7 +26,7 @@ struct probe {
 
 static void probe_free(struct probe *p)
 {
-    for (size_t i = 0; i < p->plan->host_count; i++)
+    for (size_t i = 0; i < p->host_count; i++)
         buf_free(&p->sessions[i]);
     free(p->sessions);
     buf_free(&p->why);
@@ -37,8 +38,8 @@ static void probe_free(struct probe *p)
 static void end(struct probe *p)
 {
     struct probe_end e = {.decision = TRUST_DELIVER};
-    struct span *probes = mem_new((p->plan->host_count + 1) * sizeof *probes);
-    for (size_t i = 0; i < p->plan->host_count; i++)
+    struct span *probes = mem_new((p->host_count + 1) * sizeof *probes);
+    for (size_t i = 0; i < p->host_count; i++)
         if (p->sessions[i].len)
             probes[i] = buf_span(&p->sessions[i]);
     e.probes = probes;
@@ -161,10 +162,11 @@ void probe_start(struct control *c, const struct trust_plan *plan, struct trust_
                         .why = BUF(4096),
                         .reason = BUF(4096),
                         .before_error = BUF(4096),
+                        .host_count = plan->host_count,
                         .done = done,
                         .arg = arg};
-    p->sessions = mem_new((plan->host_count + 1) * sizeof *p->sessions);
-    for (size_t i = 0; i < plan->host_count; i++)
+    p->sessions = mem_new((p->host_count + 1) * sizeof *p->sessions);
+    for (size_t i = 0; i < p->host_count; i++)
         p->sessions[i] = BUF(SESSION_MAX);
     trust_walk_start(&p->walk, plan, &p->need,
                      (unsigned)conf_int(c->proc->conf, CONF_send_max_hosts), &p->why);

@@ -4,6 +4,8 @@ of the lab's table, and against the plans that deliveries left in the history.
 import json
 import os
 import socket
+import subprocess
+import time
 
 import pytest
 
@@ -90,6 +92,20 @@ def test_delivery_and_explain_have_the_same_plan(server, domain):
     attempt = server.wait_attempt(domain, 40)
     assert attempt, "no attempt"
     assert without_age(explain(server, "bob@" + domain)) == without_age(attempt["plan"])
+
+
+def test_a_probe_outlives_the_questions_of_others(server):
+    """Every explain begins with nothing planned before: what a probe works by stays for it."""
+    long = server.lab.popen([server.program, "explain", "-c", server.conf, "--json", "bob@stall-greeting.odd.example",
+                             "--probe"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    for _ in range(3):
+        assert explain(server, "bob@dane.example")["decision"] == "deliver"
+    out, err = long.communicate(timeout=60)
+    assert long.returncode == 75 and err == ""
+    assert json.loads(out)["hosts"][0]["probe"]["connected"] is True
+    log = server.log_end(100000)
+    assert "role-died" not in log and "ERROR: AddressSanitizer" not in log
 
 
 def test_requiretls_asks_for_more(server):
