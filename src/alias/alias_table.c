@@ -253,18 +253,11 @@ static struct rc read_source(struct reader *r)
     return flush(r, &whole);
 }
 
-static int span_order(struct span a, struct span b)
-{
-    size_t least = a.len < b.len ? a.len : b.len;
-    int order = least ? memcmp(a.at, b.at, least) : 0;
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int entry_order(const void *a, const void *b)
 {
     const struct alias_entry *x = a, *y = b;
-    int order = span_order(x->local, y->local);
-    return order ? order : span_order(x->domain, y->domain);
+    int order = span_compare(x->local, y->local);
+    return order ? order : span_compare(x->domain, y->domain);
 }
 
 // The later of two in the order of reading, so that the complaint is about it.

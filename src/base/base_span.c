@@ -19,6 +19,13 @@ bool span_eq(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+int span_compare(struct span a, struct span b)
+{
+    size_t least = a.len < b.len ? a.len : b.len;
+    int order = least ? memcmp(a.at, b.at, least) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
 bool span_ieq(struct span a, struct span b)
 {
     if (a.len != b.len)

@@ -16,8 +16,9 @@ struct span {
 
 struct span span_str(const char *nul_terminated); // NULL gives the empty span
 bool span_eq(struct span a, struct span b);
-bool span_ieq(struct span a, struct span b); // ASCII letters compare without case
-uint64_t span_ihash(struct span s);          // equal for what span_ieq() finds equal
+int span_compare(struct span a, struct span b); // byte by byte, the shorter first: for sorting
+bool span_ieq(struct span a, struct span b);    // ASCII letters compare without case
+uint64_t span_ihash(struct span s);             // equal for what span_ieq() finds equal
 bool span_starts(struct span s, struct span prefix);
 bool span_istarts(struct span s, struct span prefix);
 bool span_ends(struct span s, struct span suffix);

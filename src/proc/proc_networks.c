@@ -92,8 +92,7 @@ struct domains {
 static int span_order(const void *a, const void *b)
 {
     const struct span *x = a, *y = b;
-    int order = memcmp(x->at, y->at, x->len < y->len ? x->len : y->len);
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return span_compare(*x, *y);
 }
 
 static void domains_add(struct domains *d, struct span entry)

@@ -210,7 +210,8 @@ void trust_planner_fetched(struct trust_planner *p, unsigned ticket,
 const struct trust_plan *trust_planner_plan(const struct trust_planner *p);
 
 // The plan as the one JSON document of SPEC.md (explain --json): the byte form
-// of the decision record. Equal plans give equal bytes.
+// of the decision record. Equal plans give equal bytes, in whatever order a
+// resolver told the records.
 void trust_plan_put_json(struct buf *b, const struct trust_plan *plan);
 // The same with what was seen of the hosts (explain --probe): probes[i] is one
 // JSON value for hosts[i] (trust_session_put_json() makes them), .at NULL: null.

@@ -1,5 +1,7 @@
 #include "trust_plan.h"
 
+#include <stdlib.h>
+
 static const char *const states[] = {
     [TRUST_STS_ABSENT] = "absent",   [TRUST_STS_MODE_NONE] = "none",
     [TRUST_STS_TESTING] = "testing", [TRUST_STS_ENFORCE] = "enforce",
@@ -40,12 +42,28 @@ static void put_sts(struct json *j, const struct trust_sts_held *sts)
     json_close(j, '}');
 }
 
+// IPv6 first. The order in which they are tried is that of the answer, which
+// resolvers turn round; what was tried stands in the sessions.
+static int by_address(const void *a, const void *b)
+{
+    const struct dns_address *x = a, *y = b;
+    size_t len = x->v6 ? 16 : 4;
+    return x->v6 == y->v6
+               ? span_compare(span_first(SPAN_OF(x->at), len), span_first(SPAN_OF(y->at), len))
+               : y->v6 - x->v6;
+}
+
 static void put_addresses(struct json *j, const struct trust_host *h)
 {
+    struct dns_address sorted[TRUST_ADDRESSES_MAX];
+    size_t count = h->local ? 0 : h->address_count;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = h->addresses[i];
+    qsort(sorted, count, sizeof *sorted, by_address);
     json_open(j, "addresses", '[');
-    for (size_t i = 0; i < h->address_count && !h->local; i++) {
+    for (size_t i = 0; i < count; i++) {
         CLEANUP(buf_free) struct buf b = BUF(64);
-        dns_address_put(&b, &h->addresses[i]);
+        dns_address_put(&b, &sorted[i]);
         json_str(j, NULL, buf_span(&b));
     }
     json_close(j, ']');

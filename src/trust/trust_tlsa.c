@@ -2,6 +2,8 @@
 
 #include "base_code.h"
 
+#include <stdlib.h>
+
 enum { FULL, SHA256, SHA512 };
 static const size_t digest_length[] = {[SHA256] = 32, [SHA512] = 64};
 
@@ -49,6 +51,19 @@ static size_t prefer_stronger(struct trust_tlsa *t, size_t count)
     return usable;
 }
 
+// Resolvers turn an RRset round, and its order says nothing (RFC 2181 §5): sorted,
+// the same set is the same plan, and a connection made by it serves again.
+static int by_content(const void *a, const void *b)
+{
+    const struct trust_tlsa *x = a, *y = b;
+    const int orders[] = {x->short_rdata - y->short_rdata, x->usage - y->usage,
+                          x->selector - y->selector, x->matching - y->matching};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++)
+        if (orders[i])
+            return orders[i];
+    return span_compare(x->data, y->data);
+}
+
 bool trust_tlsa_take(const struct dns_answer *answer, struct arena *a, struct trust_tlsa **out,
                      size_t *count, size_t *usable)
 {
@@ -68,6 +83,7 @@ bool trust_tlsa_take(const struct dns_answer *answer, struct arena *a, struct tr
         if (!t[i].data.at)
             return false;
     }
+    qsort(t, n, sizeof *t, by_content);
     *out = t;
     *count = n;
     *usable = prefer_stronger(t, n);

@@ -29,6 +29,16 @@ static void equal(void **state)
     assert_false(span_eq(SPAN("a\0b"), SPAN("a\0c")));
 }
 
+static void compared(void **state)
+{
+    (void)state;
+    assert_int_equal(span_compare(SPAN("abc"), SPAN("abc")), 0);
+    assert_int_equal(span_compare(SPAN(""), span_str(NULL)), 0);
+    assert_true(span_compare(SPAN("ab"), SPAN("abc")) < 0);
+    assert_true(span_compare(SPAN("abc"), SPAN("ab")) > 0);
+    assert_true(span_compare(SPAN("\x01"), SPAN("\xff")) < 0);
+}
+
 static void equal_without_case(void **state)
 {
     (void)state;
@@ -211,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(from_a_string),
         cmocka_unit_test(equal),
+        cmocka_unit_test(compared),
         cmocka_unit_test(equal_without_case),
         cmocka_unit_test(starts_and_ends),
         cmocka_unit_test(skip_and_first_stay_inside),

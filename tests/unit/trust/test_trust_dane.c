@@ -2,6 +2,8 @@
 // TRAPS by number, local policy, REQUIRETLS and TLS-Required: No.
 #include "trust_zone.h"
 
+#include <string.h>
+
 #define MX_S             "example.org MX s 10 mx.example.net\n"
 #define MX_I             "example.org MX i 10 mx.example.net\n"
 #define A_S              "mx.example.net A s 192.0.2.1\n"
@@ -431,6 +433,42 @@ static const struct scene scenes[] = {
      .change = pin, .look = is_pinned},
 };
 
+static void put_scene(struct buf *b, const char *zone)
+{
+    struct scene s = {.zone = zone};
+    struct scene_run r = {.s = &s, .arena = ARENA(1 << 20), .answers = ARENA(8 << 20)};
+    struct trust_request req = scene_request(&s);
+    r.p = trust_planner_new(&req, &r.arena);
+    trust_plan_put_json(b, scene_drive(&r, 0));
+    arena_free(&r.arena);
+    arena_free(&r.answers);
+}
+
+// RFC 2181 §5: resolvers turn the records of an RRset round.
+static void order_says_nothing(void **state)
+{
+    static const char one[] = MX_S "mx.example.net A s 192.0.2.1\nmx.example.net A s 192.0.2.2\n"
+                                   "mx.example.net AAAA s 2001:db8::2\nmx.example.net AAAA s "
+                                   "2001:db8::1\n_25._tcp.mx.example.net TLSA s 3 1 1 #32\n"
+                                   "_25._tcp.mx.example.net TLSA s 2 1 1 #32\n"
+                                   "_25._tcp.mx.example.net TLSA s 3 1 0 3003020102\n"
+                                   "_25._tcp.mx.example.net TLSA s 3 1 0 3003020101\n"
+                                   "_25._tcp.mx.example.net TLSA s short\n";
+    static const char two[] = MX_S "mx.example.net A s 192.0.2.2\nmx.example.net A s 192.0.2.1\n"
+                                   "mx.example.net AAAA s 2001:db8::1\nmx.example.net AAAA s "
+                                   "2001:db8::2\n_25._tcp.mx.example.net TLSA s short\n"
+                                   "_25._tcp.mx.example.net TLSA s 3 1 0 3003020101\n"
+                                   "_25._tcp.mx.example.net TLSA s 3 1 0 3003020102\n"
+                                   "_25._tcp.mx.example.net TLSA s 2 1 1 #32\n"
+                                   "_25._tcp.mx.example.net TLSA s 3 1 1 #32\n";
+    CLEANUP(buf_free) struct buf a = BUF(65536), b = BUF(65536);
+    (void)state;
+    put_scene(&a, one);
+    put_scene(&b, two);
+    assert_non_null(strstr(buf_str(&a), "\"2001:db8::1\",\"2001:db8::2\",\"192.0.2.1\""));
+    assert_string_equal(buf_str(&a), buf_str(&b));
+}
+
 // RFC 7671 §9: the example of the RFC; SHA-256 beside SHA-512 does not count.
 static void digest_agility(void **state)
 {
@@ -441,7 +479,8 @@ static void digest_agility(void **state)
         "#64\n_25._tcp.mx.example.net TLSA s 3 1 0 3003020101\n_25._tcp.mx.example.net TLSA s 2 1 "
         "1 #32\n_25._tcp.mx.example.net TLSA s 3 0 1 #32\n_25._tcp.mx.example.net TLSA s 3 0 2 "
         "#63\n"};
-    static const bool usable[] = {false, true, true, true, true, false};
+    // sorted: 2 1 1, 3 0 1, 3 0 2 (too short), 3 1 0, 3 1 1, 3 1 2
+    static const bool usable[] = {true, true, false, true, false, true};
     struct scene_run r = {.s = &s, .arena = ARENA(1 << 20), .answers = ARENA(8 << 20)};
     struct trust_request req = scene_request(&s);
     r.p = trust_planner_new(&req, &r.arena);
@@ -480,6 +519,7 @@ static void der_lengths(void **state)
 int main(void)
 {
     static const struct CMUnitTest more[] = {cmocka_unit_test(digest_agility),
+                                             cmocka_unit_test(order_says_nothing),
                                              cmocka_unit_test(der_lengths)};
     return scenes_run(scenes, sizeof scenes / sizeof *scenes, more, sizeof more / sizeof *more,
                       "trust_dane");
