@@ -272,6 +272,8 @@ X(report_retention, "report.retention", CONF_DURATION, SECONDS(259200), SECONDS(
 X(report_overview, "report.overview", CONF_DURATION, SECONDS(259200), SECONDS(3153600000), "3650d", NULL, CONF_STORE, NULL,
   "How long it is kept how many deliveries to a domain were protected how, by day.")
 
+X(roles_patience, "roles.patience", CONF_DURATION, 0, SECONDS(3600), "60s", NULL, CONF_MASTER, NULL,
+  "Time in which each process has to answer the master (five times as long: the store, which waits for the disk): one that hangs is ended and started again; 0: none is.")
 X(control_socket, "control.socket", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Unix socket that commands reach the running server by; empty: control.sock in store.path.")
 X(control_group, "control.group", CONF_STRING, 0, 64, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,

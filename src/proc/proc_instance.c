@@ -40,6 +40,10 @@ static bool got(void *arg, struct io_message *m)
     struct proc_instance *i = arg;
     if (m->kind == MSG_CUT_OFF)
         return got_cut_off(i, m);
+    if (m->kind == MSG_ALIVE_IS) {
+        proc_master_watch_answered(i);
+        return true;
+    }
     if (m->kind == MSG_READY) {
         i->ready = true;
         proc_master_ready(i->master);
@@ -158,7 +162,7 @@ static void schedule(struct proc_instance *i, int64_t pause_us)
 
 void proc_instance_spawn(struct proc_instance *i)
 {
-    i->ready = i->drained = false;
+    i->ready = i->drained = i->asked = false;
     i->since = io_now(i->master->loop);
     struct rc rc = spawn(i);
     if (rc_ok(rc)) {

@@ -173,6 +173,7 @@ static void serve(struct proc_master *m)
     proc_master_tls_begin(m);
     proc_master_start(m, order, KINDS);
     proc_master_keys_watch(m);
+    proc_master_watch(m);
     io_loop_run(m->loop);
     LOG(LOG_INFO, "stopped");
     for (size_t i = 0; i < m->count; i++)

@@ -14,6 +14,8 @@ struct proc_instance {
     pid_t pid;                  // 0: no process
     struct io_channel *channel; // NULL: none
     bool ready, drained;
+    bool asked;            // whether it is alive
+    unsigned missed;       // rounds of the watch since then
     struct mono since;     // when the process was started
     unsigned quick;        // deaths soon after the start, in a row
     struct io_timer again; // after the pause
@@ -39,6 +41,7 @@ struct proc_master {
     struct mono since; // when it began
     struct io_timer limit;
     struct io_timer look; // at the folder of keys
+    struct io_timer watch;
     struct proc_master_tls tls;
     int status;
 };
@@ -62,6 +65,12 @@ void proc_master_tls_begin(struct proc_master *m); // before receivers are confi
 bool proc_master_tls_look(struct proc_master *m);
 void proc_master_tls_tell(struct proc_master *m); // of dates, to the log
 struct span proc_master_tickets(const struct proc_master *m);
+
+// proc_master_watch.c
+// A role that hangs is none that died: each is asked whether its loop goes round,
+// and killed when it has not answered for roles.patience.
+void proc_master_watch(struct proc_master *m);
+void proc_master_watch_answered(struct proc_instance *i);
 
 // proc_drain.c
 void proc_drain_begin(struct proc_master *m, int status);

@@ -25,6 +25,8 @@ enum proc_message {
     MSG_PEER = 10,  // u8 kind, u16 index, fd: channel to that peer (replaces a dead one)
     MSG_START = 12, // all of the above is complete: begin, or (again) put into force
     MSG_DRAIN = 14, // finish what is under way, take nothing new, then say DRAINED
+    MSG_ALIVE = 26, // (empty) -> (empty), from the role's loop: does it go round?
+    MSG_ALIVE_IS,
     // role -> master
     MSG_READY = 20,
     MSG_DRAINED = 22,

@@ -58,6 +58,13 @@ static bool got_drain(struct proc *p, struct io_message *m)
     return true;
 }
 
+static bool got_alive(struct proc *p, struct io_message *m)
+{
+    (void)m;
+    io_channel_send(proc_inner(p)->master, MSG_ALIVE_IS, 0, SPAN(""), -1);
+    return true;
+}
+
 static bool from_master(void *arg, struct io_message *m)
 {
     static const struct {
@@ -68,7 +75,7 @@ static bool from_master(void *arg, struct io_message *m)
         {MSG_SIGNERS, proc_coming_got}, {MSG_ALIASES, proc_coming_got},
         {MSG_LISTEN, proc_coming_got},  {MSG_LISTEN_RESET, proc_coming_got},
         {MSG_PEER, got_peer},           {MSG_START, got_start},
-        {MSG_DRAIN, got_drain},
+        {MSG_DRAIN, got_drain},         {MSG_ALIVE, got_alive},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i].kind == m->kind)

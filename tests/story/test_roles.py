@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import sqlite3
 import time
 
@@ -142,6 +143,60 @@ def test_what_cannot_be_loaded_is_said(start):
     line = alone.log_lines(server, "message-not-loaded")[0]
     assert f"id={number:x} " in line and "damaged" in line
     assert not alone.log_lines(server, "role-died") and alone.queued(server) == 1
+
+
+# ---- one that hangs ---------------------------------------------------------
+def wait_for_hang(server, role, patience):
+    """Stops a process of the role, as a deadlock would; waits for its successor."""
+    victim = alone.role_pids(server, role)[0]
+    before = len(alone.role_pids(server, role))
+    os.kill(victim, signal.SIGSTOP)
+    begun = time.monotonic()
+    assert lab_.until(lambda: alone.log_lines(server, "role-hangs"), patience), f"{role} hangs unnoticed"
+    took = time.monotonic() - begun
+    assert lab_.until(lambda: len(alone.role_pids(server, role)) == before, 10, 0.02)
+    assert victim not in alone.role_pids(server, role)
+    line, = alone.log_lines(server, "role-hangs")
+    assert f" role={role} " in line and f"process={victim}" in line and "killed" in line, line
+    assert "role-died" in server.log_end(10**6)
+    return took
+
+
+@pytest.mark.parametrize("role", ["receiver", "sender", "resolver", "queue", "store"])
+def test_a_role_that_hangs_is_replaced(start, role):
+    server, sink, load = start(**{"roles.patience": "2s"})
+    assert load.sent(20)
+    took = wait_for_hang(server, role, 25)
+    assert took > (8 if role == "store" else 1.4), "no patience: the disk may be slow"
+    assert load.sent(120, 40)
+    load.stop(40)
+    alone.check(load, sink)
+    assert alone.emptied(server)
+    assert len(alone.log_lines(server, "role-died")) == 1, "only the one that hung"
+
+
+def test_a_pause_of_everything_kills_nobody(start):
+    """A machine that sleeps, a terminal's Ctrl-Z: the time counts for nobody."""
+    server, sink, load = start(**{"roles.patience": "1s"})
+    assert load.sent(20)
+    pids = alone.role_pids(server)
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        os.kill(server.process.pid, number)
+        alone.kill(pids, number)
+        time.sleep(3)
+    load.stop()
+    assert sorted(alone.role_pids(server)) == sorted(pids)
+    assert not alone.log_lines(server, "role-hangs")
+    alone.check(load, sink)
+
+
+def test_nobody_is_killed_where_patience_is_without_end(start):
+    server, _, _ = start(load=False, **{"roles.patience": "0"})
+    victim, = alone.role_pids(server, "resolver")
+    os.kill(victim, signal.SIGSTOP)
+    time.sleep(3)
+    assert alone.role_pids(server, "resolver") == [victim]
+    os.kill(victim, signal.SIGCONT)
 
 
 # ---- the marathon -----------------------------------------------------------
