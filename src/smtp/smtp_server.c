@@ -78,6 +78,7 @@ void smtp_server_say(struct smtp_server *s, const struct smtp_reply *r)
 void smtp_server_drop_body(struct smtp_server *s)
 {
     s->abort_due |= s->body_open;
+    s->messages += s->body_open;
     s->body_open = false;
 }
 

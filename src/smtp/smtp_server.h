@@ -51,7 +51,7 @@ struct smtp_server_conf {
     uint64_t max_size;       // bytes of one message
     unsigned max_recipients; // at least 100 (§4.5.3.1.8)
     unsigned max_errors;     // 5xx replies before 421
-    unsigned max_messages;   // in one session before 421
+    unsigned max_messages;   // in one session, dropped ones too, before 421
     int64_t command_us;      // patience for a command
     int64_t data_us;         // patience between chunks of data
     int64_t session_us;      // ceiling of a session

@@ -5,6 +5,7 @@
 
 static bool begin_drop(struct smtp_server *s, struct smtp_reply verdict)
 {
+    s->messages += s->transaction.count > 0 && !s->body_open; // who has begun one counts it
     smtp_server_reset(s);
     s->received = 0;
     s->verdict = verdict;

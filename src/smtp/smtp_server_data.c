@@ -20,7 +20,6 @@ static bool data_end(struct smtp_server *s)
         return false;
     }
     s->state = STATE_COMMAND;
-    s->messages++;
     smtp_server_reset(s);
     smtp_server_say(s, &s->verdict);
     return false;
