@@ -199,7 +199,8 @@ static bool got_seal(struct store_role *r, struct proc_peer *peer, struct io_mes
     return true;
 }
 
-// The segment's descriptor, if this peer has not got it yet.
+// The segment's descriptor, if this peer has not got it yet. Without its body a message
+// is loaded all the same: for who tries to send it that is an attempt, which ends some day.
 static struct rc load_fd(struct store_role *r, struct proc_peer *peer, uint32_t segment, int *fd)
 {
     struct held *h = proc_held_add(r, segment);
@@ -209,9 +210,8 @@ static struct rc load_fd(struct store_role *r, struct proc_peer *peer, uint32_t 
     if (rc_ok(rc))
         return rc;
     h->reader_count--;
-    // Not NOT_FOUND, which says that the message is gone.
     LOG(LOG_ERROR, "body-missing", LOG_I("segment", segment), LOG_T("error", rc_text(rc)));
-    return rc_retry(rc) ? rc : RC(CORRUPT);
+    return rc_retry(rc) ? rc : RC(OK);
 }
 
 // What is due, and nothing that an outcome has put off while the queue was told
@@ -223,9 +223,6 @@ static struct rc load_due(struct store_role *r, uint64_t id, struct span domain,
     if (!r->store)
         return RC(UNAVAILABLE);
     struct rc rc = store_load(r->store, id, domain, io_wall(r->proc->loop), a, e);
-    if (!rc_ok(rc) && rc.code != RC_NOT_FOUND) // it is asked for again and again
-        LOG(LOG_ERROR, "message-not-loaded", LOG_T("id", proc_id_text(id)),
-            LOG_T("error", rc_text(rc)));
     if (rc.code != RC_NOT_FOUND || domain.len == 0)
         return rc;
     proc_group_flush(r); // who hears of a time hears of one that lasts
@@ -234,25 +231,36 @@ static struct rc load_due(struct store_role *r, uint64_t id, struct span domain,
     return rc;
 }
 
-static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+// `b`: as MSG_LOADED has it.
+static struct rc load(struct store_role *r, struct proc_peer *peer, uint64_t id, struct span domain,
+                      struct buf *b, int *fd)
 {
     CLEANUP(arena_free) struct arena a = ARENA(LOAD_CEILING);
-    CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64);
     struct store_envelope e;
+    if (proc_damaged_waits(r, id, domain))
+        return RC(NOT_FOUND);
+    struct rc rc = load_due(r, id, domain, &a, &e);
+    if (rc_ok(rc)) {
+        wr_u8(b, RC_OK);
+        proc_envelope_pack(b, &e);
+        rc = buf_state(b);
+    }
+    if (rc_ok(rc))
+        rc = load_fd(r, peer, e.body.segment, fd);
+    proc_damaged_saw(r, id, domain, rc);
+    return rc;
+}
+
+static bool got_load(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64);
     struct rd rd = RD(m->payload);
     uint64_t id = rd_u64(&rd);
     struct span domain = rd_span(&rd);
     int fd = -1;
     if (!rd_end(&rd))
         return false;
-    struct rc rc = load_due(r, id, domain, &a, &e);
-    if (rc_ok(rc)) {
-        wr_u8(&b, RC_OK);
-        proc_envelope_pack(&b, &e);
-        rc = buf_state(&b);
-    }
-    if (rc_ok(rc))
-        rc = load_fd(r, peer, e.body.segment, &fd);
+    struct rc rc = load(r, peer, id, domain, &b, &fd);
     if (!rc_ok(rc)) {
         buf_clear(&b);
         wr_u8(&b, (uint8_t)rc.code);

@@ -36,6 +36,8 @@ struct store_role {
     struct rc last;     // how the last group ended, so that a trouble is said once
     bool history_fails; // said already
 
+    struct damaged *damaged; // NULL: never any
+    size_t damaged_count;
     struct held *held; // by id
     size_t held_count, held_cap;
 
@@ -60,6 +62,13 @@ struct held *proc_held_add(struct store_role *r, uint32_t id);
 bool proc_held_read(struct held *h, struct proc_peer *peer); // false: has it already
 void proc_held_gone(void *role, uint32_t id);                // tells the readers
 void proc_held_peer_died(struct store_role *r, struct proc_peer *peer);
+
+// proc_store_damaged.c
+// True: it could not be read, and is not to be tried again yet; the queue was told when.
+bool proc_damaged_waits(struct store_role *r, uint64_t message, struct span domain);
+// How loading it went: what failed, and not for want of something else, waits from now on.
+void proc_damaged_saw(struct store_role *r, uint64_t message, struct span domain, struct rc rc);
+void proc_damaged_forget(struct store_role *r); // somebody mended something, perhaps
 
 // proc_store_group.c
 void proc_group_schedule(struct store_role *r);

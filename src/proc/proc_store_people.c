@@ -291,6 +291,7 @@ bool proc_people_change(struct store_role *r, struct proc_peer *peer, struct io_
     if (!rd_end(&rd))
         return false;
     proc_group_schedule(r);
+    proc_damaged_forget(r);
     struct touching t = {r, id};
     struct rc rc = r->store ? store_change(r->store, id, what, io_wall(r->proc->loop), &count)
                             : RC(UNAVAILABLE);

@@ -142,7 +142,11 @@ def test_what_cannot_be_loaded_is_said(start):
     assert lab_.until(lambda: alone.log_lines(server, "message-not-loaded"), 5)
     line = alone.log_lines(server, "message-not-loaded")[0]
     assert f"id={number:x} " in line and "damaged" in line
+    assert "again_in_s=60 " in line and "geleit queue delete" in line
     assert not alone.log_lines(server, "role-died") and alone.queued(server) == 1
+    done = server.command("queue", "delete", "--yes", f"{number:x}")
+    assert done.returncode == 0, done.stderr
+    assert alone.emptied(server, 5)
 
 
 # ---- one that hangs ---------------------------------------------------------

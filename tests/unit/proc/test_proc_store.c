@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,7 @@ static void stop(void)
     buf_free(&r->fresh);
     buf_free(&r->touched);
     buf_free(&r->attempts);
+    free(r->damaged);
     free(r);
     for (size_t i = 0; i < sent_count; i++)
         if (sent[i].fd >= 0)
@@ -601,6 +603,73 @@ static void an_interrupted_attempt_counts(void **state)
     assert_false(say(&sender, MSG_INTERRUPTED, 0, &b));
 }
 
+static void damage(uint64_t message, const char *how)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    sqlite3 *db;
+    buf_printf(&b, "%s/store/queue.db", root);
+    assert_int_equal(sqlite3_open(buf_str(&b), &db), SQLITE_OK);
+    buf_clear(&b);
+    buf_printf(&b, "UPDATE message SET digest = %s WHERE id = %llu", how,
+               (unsigned long long)message);
+    assert_int_equal(sqlite3_exec(db, buf_str(&b), NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+// It is asked for again and again: each time it takes twice as long until it is read
+// again, and what its queue hears is when.
+static void what_cannot_be_loaded_backs_off(void **state)
+{
+    (void)state;
+    static const int64_t waits[] = {1, 2, 4, 8, 16, 32, 60, 60};
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    uint64_t message;
+    one_message(&s, "a.example", &message);
+    damage(message, "x'00'");
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        assert_int_equal(load(&sender, message, "a.example", &a, &e, NULL).code, RC_CORRUPT);
+        clock_us += SECONDS(20);
+        ask_load(&sender, message, "a.example");
+        struct rd r = heard(&queue, MSG_DUE, 0, NULL);
+        assert_int_equal(rd_u64(&r), message);
+        assert_true(span_eq(rd_span(&r), SPAN("a.example")));
+        assert_int_equal(rd_i64(&r), clock_us + SECONDS(60 * waits[i] - 20));
+        assert_int_equal(loaded(&sender, &a, &e, NULL).code, RC_NOT_FOUND);
+        silence();
+        clock_us += SECONDS(60 * waits[i] - 20);
+    }
+    damage(message, "zeroblob(32)");
+    assert_true(rc_ok(load(&sender, message, "a.example", &a, &e, NULL)));
+    damage(message, "x'00'");
+    assert_int_equal(load(&sender, message, "a.example", &a, &e, NULL).code, RC_CORRUPT);
+    clock_us += SECONDS(60); // from the beginning
+    assert_int_equal(load(&sender, message, "a.example", &a, &e, NULL).code, RC_CORRUPT);
+}
+
+// Its message is an attempt like others, and ends some day: the body is not the store's
+// to judge.
+static void a_body_that_is_missing_is_no_reason_to_ask_again(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(100000);
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    struct store_envelope e;
+    struct segment s = segment_of(&receiver, false);
+    uint64_t message;
+    int fd;
+    commit(&receiver, &s, 1, "a.example");
+    turn();
+    message = committed(&receiver, 1, RC_OK);
+    due(message, "a.example", clock_us);
+    buf_printf(&b, "%s/store/body/%u.seg", root, s.id);
+    assert_int_equal(unlink(buf_str(&b)), 0);
+    assert_true(rc_ok(load(&sender, message, "a.example", &a, &e, &fd)));
+    assert_int_equal(fd, -1);
+    silence();
+}
+
 static void recipients_stay_together(void **state)
 {
     (void)state;
@@ -993,6 +1062,8 @@ int main(void)
         T(deferred_is_due_by_backoff),
         T(what_is_not_due_is_not_given_out),
         T(an_interrupted_attempt_counts),
+        T(what_cannot_be_loaded_backs_off),
+        T(a_body_that_is_missing_is_no_reason_to_ask_again),
         T(recipients_stay_together),
         T(a_load_behind_an_outcome_waits_for_its_sync),
         T(expired_message_owes_a_bounce),
