@@ -1,6 +1,7 @@
 // geleit report show FILE...: reports that lie in files, in whatever they are packed.
 #include "admin_report.h"
 #include "admin_dns.h"
+#include "proc_taken.h"
 
 #include <string.h>
 
@@ -81,10 +82,15 @@ int admin_report_documents(const char *path,
 {
     CLEANUP(buf_free) struct buf bytes = BUF(FILE_MOST), taken = BUF(TAKEN_MOST);
     const struct reading r = {each, fault, arg};
+    bool later = false;
     int status = admin_file(path, &bytes);
-    if (status == ADMIN_DONE)
-        status = admin_report_child(buf_span(&bytes), path, &taken);
-    return status == ADMIN_DONE ? documents(&r, path, buf_span(&taken)) : status;
+    if (status != ADMIN_DONE)
+        return status;
+    const char *why = proc_taken_read(&taken, buf_span(&bytes), &later);
+    if (!why)
+        return documents(&r, path, buf_span(&taken));
+    fault(arg, path, why);
+    return later ? ADMIN_LATER : ADMIN_NEGATIVE;
 }
 
 static int show(const struct admin_call *call)

@@ -3,9 +3,6 @@
 #include "admin_ask.h"
 #include "report_take.h"
 
-// Reads and parses the bytes in a child that may open nothing and is bounded in memory and time;
-// what it found is appended to `out`. ADMIN_DONE, or an exit status after a sentence.
-int admin_report_child(struct span bytes, const char *title, struct buf *out);
 // Calls `each` with every document of a file; An exit status.
 int admin_report_documents(const char *path,
                            void (*each)(void *arg, const char *path, const struct report_taken *d),

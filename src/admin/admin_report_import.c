@@ -1,6 +1,7 @@
 // geleit report import FILE...: reports of others into the history. Each file is read by a
 // child of its own; one that is broken stops none of the others.
 #include "admin_report.h"
+#include "proc_taken.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -16,34 +17,7 @@ struct importing {
     size_t taken, known, broken;
 };
 
-static void facts_tls(struct control_taken *t, const struct report_tlsrpt *d)
-{
-    t->organization = d->organization;
-    t->report = d->id;
-    t->domain = d->policy_count ? d->policies[0].domain : SPAN("");
-    t->begin = d->begin;
-    t->end = d->end;
-    for (size_t i = 0; i < d->policy_count; i++) {
-        t->good += d->policies[i].successes;
-        t->bad += d->policies[i].failures;
-    }
-}
-
-static void facts_dmarc(struct control_taken *t, const struct report_dmarc *d)
-{
-    t->organization = d->organization;
-    t->report = d->id;
-    t->domain = d->policy.domain;
-    t->begin = d->begin;
-    t->end = d->end;
-    for (const struct report_record *r = d->records; r; r = r->next)
-        if (r->dkim_aligned == REPORT_ALIGNED_PASS || r->spf_aligned == REPORT_ALIGNED_PASS)
-            t->good += r->count;
-        else
-            t->bad += r->count;
-}
-
-static void say(struct importing *x, const char *path, const struct control_taken *t, bool fresh)
+static void say(struct importing *x, const char *path, const struct proc_taken *t, bool fresh)
 {
     if (x->as_json) {
         json_open(&x->json, NULL, '{');
@@ -71,21 +45,13 @@ static void say(struct importing *x, const char *path, const struct control_take
 static void document(void *arg, const char *path, const struct report_taken *d)
 {
     struct importing *x = arg;
-    struct control_taken t = {.kind = d->kind};
+    struct proc_taken t;
     struct control_answer a;
-    CLEANUP(buf_free) struct buf content = BUF(CONTROL_TAKEN_MAX), b = BUF(2 * CONTROL_TAKEN_MAX);
+    CLEANUP(buf_free) struct buf content = BUF(PROC_TAKEN_MAX), b = BUF(2 * PROC_TAKEN_MAX);
     if (x->status == ADMIN_LATER)
         return;
-    if (d->kind == REPORT_TLSRPT) {
-        facts_tls(&t, &d->tls);
-        report_tlsrpt_pack(&content, &d->tls);
-    } else {
-        facts_dmarc(&t, &d->dmarc);
-        report_dmarc_pack(&content, &d->dmarc);
-    }
-    if (rc_ok(buf_state(&content)))
-        t.content = buf_span(&content);
-    control_taken_pack(&b, &t);
+    proc_taken_of(&t, &content, d);
+    proc_taken_pack(&b, &t);
     struct control_request q = {.verb = CONTROL_REPORT_TAKE, .questions = buf_span(&b)};
     int status = admin_server_ask(&x->server, &q, &a, PATIENCE);
     if (status != ADMIN_DONE) {

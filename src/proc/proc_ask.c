@@ -1,7 +1,9 @@
 #include "proc_inner.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PLACE_BITS = 20, PLACE_MASK = PROC_QUESTIONS_MAX - 1 };
 
@@ -46,6 +48,9 @@ static void payload_wipe(struct proc_question *one)
     if (one->payload.at)
         explicit_bzero(one->payload.at, one->payload.cap);
     buf_free(&one->payload);
+    if (one->fd >= 0)
+        close(one->fd);
+    one->fd = -1;
 }
 
 static void question_free(struct proc_question *one)
@@ -73,18 +78,28 @@ static void timed_out(void *arg)
     (void)finish(arg, NULL);
 }
 
-static void send_or_wait(struct proc_question *one, struct span payload)
+static void send_or_wait(struct proc_question *one, struct span payload, int fd)
 {
     struct proc_peer *peer = proc_peer(one->proc, one->kind, one->index);
     one->sent = peer && peer->channel;
-    if (one->sent)
-        io_channel_send(peer->channel, one->message, one->ticket, payload, -1);
-    else
-        buf_put(&one->payload, payload);
+    if (one->sent) {
+        io_channel_send(peer->channel, one->message, one->ticket, payload, fd);
+        return;
+    }
+    buf_put(&one->payload, payload);
+    if (fd >= 0 && (one->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
+        panic("no descriptor for a question that waits");
 }
 
 uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc_message question,
                   struct span payload, int64_t timeout_us, proc_answered answered, void *arg)
+{
+    return proc_ask_with(p, kind, index, question, payload, -1, timeout_us, answered, arg);
+}
+
+uint32_t proc_ask_with(struct proc *p, enum proc_kind kind, unsigned index,
+                       enum proc_message question, struct span payload, int fd, int64_t timeout_us,
+                       proc_answered answered, void *arg)
 {
     struct proc_question *one = mem_new(sizeof *one);
     *one = (struct proc_question){
@@ -93,13 +108,14 @@ uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc
         .index = index,
         .message = (uint16_t)question,
         .payload = BUF(IO_MESSAGE_MAX),
+        .fd = -1,
         .answered = answered,
         .arg = arg,
     };
     one->timer = (struct io_timer){.fire = timed_out, .arg = one};
     one->ticket = place(&proc_inner(p)->questions, one);
     io_timer_set(p->loop, &one->timer, (struct mono){io_now(p->loop).us + timeout_us});
-    send_or_wait(one, payload);
+    send_or_wait(one, payload, fd);
     return one->ticket;
 }
 
@@ -135,7 +151,7 @@ void proc_questions_up(struct proc_peer *peer)
         struct proc_question *one = q->at[i];
         if (!is_for(one, peer) || one->sent)
             continue;
-        io_channel_send(peer->channel, one->message, one->ticket, buf_span(&one->payload), -1);
+        io_channel_send(peer->channel, one->message, one->ticket, buf_span(&one->payload), one->fd);
         one->sent = true;
         payload_wipe(one);
     }

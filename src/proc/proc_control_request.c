@@ -29,19 +29,6 @@ bool control_request_unpack(struct rd *r, struct control_request *out)
     return rd_end(r) && out->word.len <= WORD_MAX;
 }
 
-void control_taken_pack(struct buf *b, const struct control_taken *t)
-{
-    wr_u8(b, (uint8_t)t->kind);
-    wr_span(b, t->organization);
-    wr_span(b, t->report);
-    wr_span(b, t->domain);
-    wr_i64(b, t->begin.us);
-    wr_i64(b, t->end.us);
-    wr_u64(b, t->good);
-    wr_u64(b, t->bad);
-    wr_span(b, t->content);
-}
-
 void control_answer_pack(struct buf *b, const struct control_answer *a)
 {
     wr_u8(b, (uint8_t)a->result);

@@ -21,7 +21,7 @@ enum control_verb {
     CONTROL_REPORT_SEND,
     CONTROL_REPORT_LIST, // of others; id: those behind it
     CONTROL_REPORT_WEEK, // deliveries by domain and protection
-    CONTROL_REPORT_TAKE, // questions: control_taken_pack
+    CONTROL_REPORT_TAKE, // questions: proc_taken_pack
     CONTROL_DNS,         // plain questions to the resolver
     CONTROL_VERBS
 };
@@ -38,17 +38,6 @@ struct control_request {
 enum { CONTROL_QUESTIONS_MAX = 32 };
 void control_request_pack(struct buf *b, const struct control_request *q);
 bool control_request_unpack(struct rd *r, struct control_request *out); // borrows; reads to the end
-
-// A report of others, to be kept.
-struct control_taken {
-    unsigned kind; // enum report_kind
-    struct span organization, report, domain;
-    struct wall begin, end;
-    uint64_t good, bad;  // sessions or messages
-    struct span content; // the document, packed; empty where it is too large to be kept
-};
-enum { CONTROL_TAKEN_MAX = 1 << 20 };
-void control_taken_pack(struct buf *b, const struct control_taken *t);
 
 enum control_result {
     CONTROL_DONE,

@@ -12,6 +12,7 @@ struct proc_question {
     uint16_t message;
     bool sent;
     struct buf payload; // while it waits for a successor
+    int fd;             // goes with it, or -1
     struct io_timer timer;
     proc_answered answered;
     void *arg;

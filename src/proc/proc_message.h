@@ -130,11 +130,12 @@ enum proc_message {
                            //   certificate (or none was seen), span why
     // sender, web -> reporter: what others sent (docs/decisions/0031)
     MSG_REPORT_INTAKE = 178, // u8 report_way, span who, span head (of mail: our own fields), u64
-                             // at, u64 length; fd -> u8 rc (OK: taken or put aside), u32 taken, u32
-    MSG_REPORT_INTAKEN,      //   aside, span why (of the first aside)
+                             // at, u64 length; fd -> u8 rc (OK: all of it is taken or put aside;
+    MSG_REPORT_INTAKEN,      // FULL, UNAVAILABLE…: again later), u32 taken, u32 aside, span why
+                             // (of the first put aside; of a failure)
     // reporter, control -> store: bytes that could not be read
-    MSG_REPORT_ASIDE = 180, // u8 report_way, span who, span why, span bytes -> u8 rc
-    MSG_REPORT_ASIDE_KEPT,
+    MSG_REPORT_ASIDE = 180, // u8 report_way, span who, span why, u64 bytes in all, span the first
+    MSG_REPORT_ASIDE_KEPT,  //   STORE_ASIDE_BYTES of them -> u8 rc, bool true
     // control -> reporter
     MSG_REPORT_NOW = 174, // (empty) -> bool reports are sent here
     MSG_REPORT_BEGUN,

@@ -80,8 +80,10 @@ static bool got_now(struct reporter *r, struct proc_peer *peer, struct io_messag
 
 static bool got(struct proc_peer *peer, struct io_message *m)
 {
-    return m->kind == MSG_REPORT_NOW && peer->kind == PROC_CONTROL &&
-           got_now(peer->proc->data, peer, m);
+    if (m->kind == MSG_REPORT_NOW)
+        return peer->kind == PROC_CONTROL && got_now(peer->proc->data, peer, m);
+    return m->kind == MSG_REPORT_INTAKE && (peer->kind == PROC_SENDER || peer->kind == PROC_WEB) &&
+           reporter_intake(peer->proc->data, peer, m);
 }
 
 static void start(struct proc *p)
@@ -102,6 +104,7 @@ static void reload(struct proc *p)
 // What is under way is in the history, or is sent again under the same name.
 static void drain(struct proc *p)
 {
+    reporter_intake_end(p->data);
     proc_drained(p);
 }
 

@@ -41,6 +41,10 @@ struct reporter {
     struct report_rua rua;
     size_t rua_next;
     bool later;
+    // reports of others
+    struct intake *intake;  // in hand
+    struct intake *waiting; // then these, in their order
+    unsigned waiting_count;
 };
 
 // All that is undone of that day, one subject after the other; then reporter_day_over().
@@ -62,3 +66,7 @@ struct span reporter_organization(const struct reporter *r);
 
 // To each destination that is not settled; then the subject is over.
 void reporter_send(struct reporter *r);
+
+// MSG_REPORT_INTAKE. False: malformed.
+bool reporter_intake(struct reporter *r, struct proc_peer *peer, struct io_message *m);
+void reporter_intake_end(struct reporter *r); // who waits is to ask again

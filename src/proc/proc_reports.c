@@ -51,3 +51,28 @@ bool reports_taken_unpack(struct rd *r, struct store_taken *out)
     out->content = rd_span(r);
     return !r->bad;
 }
+
+void reports_aside_pack(struct buf *b, const struct store_aside *a)
+{
+    wr_u8(b, (uint8_t)a->way);
+    wr_span(b, a->who);
+    wr_span(b, a->why);
+    wr_u64(b, a->size);
+    wr_span(b, span_first(a->bytes, STORE_ASIDE_BYTES));
+}
+
+bool reports_aside_unpack(struct rd *r, struct store_aside *out)
+{
+    *out = (struct store_aside){.way = rd_enum(r, REPORT_WAYS)};
+    out->who = rd_span(r);
+    out->why = rd_span(r);
+    out->size = rd_u64(r);
+    out->bytes = rd_span(r);
+    return !r->bad;
+}
+
+const char *reports_way_text(enum report_way w)
+{
+    static const char *const texts[REPORT_WAYS] = {"mail", "post", "file"};
+    return texts[w];
+}

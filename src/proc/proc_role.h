@@ -81,6 +81,10 @@ void proc_send(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, 
 typedef bool (*proc_answered)(void *arg, struct io_message *answer);
 uint32_t proc_ask(struct proc *p, enum proc_kind kind, unsigned index, enum proc_message question,
                   struct span payload, int64_t timeout_us, proc_answered answered, void *arg);
+// The same with a descriptor (or -1), which is duplicated.
+uint32_t proc_ask_with(struct proc *p, enum proc_kind kind, unsigned index,
+                       enum proc_message question, struct span payload, int fd, int64_t timeout_us,
+                       proc_answered answered, void *arg);
 void proc_forget(struct proc *p, uint32_t ticket);
 
 extern const struct proc_role proc_reporter, proc_receiver, proc_store, proc_queue, proc_sender,

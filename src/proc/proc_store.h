@@ -35,6 +35,7 @@ struct store_role {
     char said[512];     // the last sentence about a store that cannot be opened
     struct rc last;     // how the last group ended, so that a trouble is said once
     bool history_fails; // said already
+    int64_t full_day;   // said of that day: no more reports of others are taken in
 
     struct damaged *damaged; // NULL: never any
     size_t damaged_count;
@@ -93,8 +94,11 @@ bool proc_report_subjects(struct store_role *r, struct proc_peer *peer, struct i
 bool proc_report_tallies(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_sent_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_sent(struct store_role *r, struct proc_peer *peer, struct io_message *m);
-bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+
+// proc_store_taken.c
+bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_aside(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
 // proc_store_people.c
 bool proc_people_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);

@@ -151,22 +151,6 @@ bool proc_report_sent(struct store_role *r, struct proc_peer *peer, struct io_me
     return true;
 }
 
-bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m)
-{
-    struct store_taken t;
-    struct rd rd = RD(m->payload);
-    bool fresh = false;
-    if (!reports_taken_unpack(&rd, &t) || !rd_end(&rd))
-        return false;
-    t.when = io_wall(r->proc->loop);
-    proc_group_flush(r);
-    struct rc rc = r->history ? store_taken_put(r->history, &t, &fresh) : RC(UNAVAILABLE);
-    if (rc_ok(rc))
-        rc = store_history_commit(r->history);
-    reply(peer, MSG_REPORT_TAKEN, m->ticket, rc, fresh);
-    return true;
-}
-
 // ---- for people: JSON ----
 
 static void day_put(struct json *j, const char *key, int64_t day)

@@ -24,7 +24,8 @@ static const char tables[] =
     " recipients TEXT NOT NULL, sessions TEXT NOT NULL, decision TEXT NOT NULL,"
     " reason TEXT NOT NULL, duration INTEGER NOT NULL);"
     "CREATE INDEX attempt_at ON attempt (at);"
-    "CREATE INDEX attempt_message ON attempt (message);" EVALUATIONS STORE_TALLY_TABLES;
+    "CREATE INDEX attempt_message ON attempt (message);" EVALUATIONS STORE_TALLY_TABLES
+        STORE_ASIDE_TABLES;
 
 static const char *const texts[TALLY_ADD] = {
     [PLAN_FIND] = "SELECT id, used FROM plan WHERE digest = ?1",
@@ -49,16 +50,16 @@ static const char *const texts[TALLY_ADD] = {
 
 #define DAY SECONDS(86400)
 
-static const char *const upgrades[] = {EVALUATIONS, STORE_TALLY_TABLES};
+static const char *const upgrades[] = {EVALUATIONS, STORE_TALLY_TABLES, STORE_ASIDE_TABLES};
 
-// With the statements of both files, joined once.
+// With the statements of all files, joined once.
 static const struct store_schema *schema_of(void)
 {
     static const char *all[HISTORY_STATEMENTS];
     static const struct store_schema schema = {
         .name = "history.db",
         .application = 0x474c4248, // "GLBH"
-        .version = 3,
+        .version = 4,
         .synchronous = "NORMAL",
         .cache_kib = 8192,
         .tables = tables,
@@ -67,7 +68,9 @@ static const struct store_schema *schema_of(void)
         .count = HISTORY_STATEMENTS,
     };
     for (size_t i = 0; i < HISTORY_STATEMENTS; i++)
-        all[i] = i < TALLY_ADD ? texts[i] : store_tally_texts[i];
+        all[i] = i < TALLY_ADD   ? texts[i]
+                 : i < TAKEN_PUT ? store_tally_texts[i]
+                                 : store_taken_texts[i];
     return &schema;
 }
 
@@ -79,7 +82,7 @@ struct rc store_history_open(struct store_history **out, const char *path, const
         free(h);
         return rc;
     }
-    h->subjects = -1;
+    h->subjects = h->taken = -1;
     *out = h;
     return rc;
 }

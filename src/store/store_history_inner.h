@@ -2,6 +2,7 @@
 #pragma once
 #include "store_history.h"
 #include "store_sql.h"
+#include "store_taken.h"
 #include "store_tally.h"
 
 enum {
@@ -36,6 +37,13 @@ enum {
     TAKEN_PUT,
     TAKEN_LIST,
     TAKEN_TRIM,
+    TAKEN_COUNT,
+    TAKEN_GET,
+    ASIDE_PUT,
+    ASIDE_LIST,
+    ASIDE_GET,
+    ASIDE_TRIM,
+    ASIDE_BOUND,
     HISTORY_STATEMENTS
 };
 
@@ -58,6 +66,13 @@ enum {
     " begin INTEGER NOT NULL, until INTEGER NOT NULL, good INTEGER NOT NULL,"                      \
     " bad INTEGER NOT NULL, content BLOB NOT NULL,"                                                \
     " UNIQUE (kind, organization, report, domain, begin));"
+// Version 4.
+#define STORE_ASIDE_TABLES                                                                         \
+    "CREATE INDEX taken_at ON taken (at);"                                                         \
+    "CREATE TABLE aside (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"               \
+    " way INTEGER NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, size INTEGER NOT NULL,"          \
+    " digest BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL);"                                          \
+    "CREATE INDEX aside_at ON aside (at);"
 
 // Counts of one key wait here while the next have the same: a run of deliveries to
 // one domain is one change of the table.
@@ -81,8 +96,13 @@ struct store_history {
     struct store_delivery_run deliveries;
     int64_t subject_day; // whose subjects were counted
     int64_t subjects;
+    int64_t taken_day; // whose reports of others were counted
+    int64_t taken;     // -1: not yet
 };
 
-extern const char *const store_tally_texts[HISTORY_STATEMENTS]; // from TALLY_ADD on
+extern const char *const store_tally_texts[TAKEN_PUT];          // from TALLY_ADD on
+extern const char *const store_taken_texts[HISTORY_STATEMENTS]; // from TAKEN_PUT on
 struct rc store_tally_flush(struct store_history *h);           // what waits in the runs
 void store_tally_forget(struct store_history *h);               // after a failure
+// Of reports of others: what is older, and what is put aside beyond its bounds.
+struct rc store_taken_trim(struct store_history *h, int64_t before_us);

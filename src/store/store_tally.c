@@ -4,7 +4,7 @@
 
 #define OF_SUBJECT " WHERE day = ?1 AND kind = ?2 AND domain = ?3"
 
-const char *const store_tally_texts[HISTORY_STATEMENTS] = {
+const char *const store_tally_texts[TAKEN_PUT] = {
     [TALLY_ADD] = "UPDATE tally SET sessions = sessions + ?6, times = times + ?7" OF_SUBJECT
                   " AND policy = ?4 AND detail = ?5",
     [TALLY_NEW] = "INSERT INTO tally (day, kind, domain, policy, detail, sessions, times)"
@@ -36,11 +36,6 @@ const char *const store_tally_texts[HISTORY_STATEMENTS] = {
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SENT_LIST] = "SELECT uri, at, state, why FROM sent" OF_SUBJECT " ORDER BY uri",
     [SENT_TRIM] = "DELETE FROM sent WHERE day < ?1",
-    [TAKEN_PUT] = "INSERT OR IGNORE INTO taken (at, kind, organization, report, domain, begin,"
-                  " until, good, bad, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [TAKEN_LIST] = "SELECT id, at, kind, organization, report, domain, begin, until, good, bad,"
-                   " content FROM taken WHERE id > ?1 ORDER BY id",
-    [TAKEN_TRIM] = "DELETE FROM taken WHERE at < ?1",
 };
 
 const char *store_protection_text(enum store_protection p)
@@ -231,7 +226,7 @@ void store_tally_forget(struct store_history *h)
 {
     h->run.any = false;
     h->deliveries.count = 0;
-    h->subjects = -1;
+    h->subjects = h->taken = -1;
 }
 
 // ---- reading ----
@@ -332,50 +327,6 @@ struct rc store_subject_done(struct store_history *h, const struct store_subject
     return store_row_run(&r);
 }
 
-// ---- reports of others ----
-
-struct rc store_taken_put(struct store_history *h, const struct store_taken *t, bool *fresh)
-{
-    TRY(store_sql_begin(&h->sql));
-    struct store_row r = store_row_begin(&h->sql, TAKEN_PUT);
-    store_row_int(&r, t->when.us);
-    store_row_int(&r, t->kind);
-    store_row_text(&r, t->organization);
-    store_row_text(&r, t->report);
-    store_row_text(&r, t->domain);
-    store_row_int(&r, t->begin.us);
-    store_row_int(&r, t->end.us);
-    store_row_int(&r, (int64_t)t->good);
-    store_row_int(&r, (int64_t)t->bad);
-    store_row_blob(&r, t->content);
-    TRY(store_row_run(&r));
-    *fresh = sqlite3_changes(h->sql.db) > 0;
-    return RC(OK);
-}
-
-struct rc store_taken_list(struct store_history *h, uint64_t behind,
-                           bool (*each)(void *arg, const struct store_taken *t), void *arg)
-{
-    bool more = true;
-    struct store_row r = store_row_begin(&h->sql, TAKEN_LIST);
-    store_row_int(&r, (int64_t)behind);
-    while (more && store_row_next(&r)) {
-        struct store_taken t = {.id = (uint64_t)store_row_get(&r)};
-        t.when.us = store_row_get(&r);
-        t.kind = (enum store_subject_kind)store_row_get(&r);
-        t.organization = store_row_span(&r);
-        t.report = store_row_span(&r);
-        t.domain = store_row_span(&r);
-        t.begin.us = store_row_get(&r);
-        t.end.us = store_row_get(&r);
-        t.good = (uint64_t)store_row_get(&r);
-        t.bad = (uint64_t)store_row_get(&r);
-        t.content = store_row_span(&r);
-        more = each(arg, &t);
-    }
-    return store_row_done(&r);
-}
-
 static struct rc trim_one(struct store_history *h, unsigned statement, int64_t before)
 {
     struct store_row r = store_row_begin(&h->sql, statement);
@@ -389,7 +340,7 @@ struct rc store_tally_trim(struct store_history *h, int64_t day, int64_t overvie
     TRY(trim_one(h, TALLY_TRIM, day));
     TRY(trim_one(h, SUBJECT_TRIM, day));
     TRY(trim_one(h, SENT_TRIM, day));
-    TRY(trim_one(h, TAKEN_TRIM, day * DAY));
+    TRY(store_taken_trim(h, day * DAY));
     TRY(trim_one(h, DELIVERY_TRIM, overview));
     return store_history_commit(h);
 }

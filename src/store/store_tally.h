@@ -86,21 +86,6 @@ struct store_delivery_row {
 struct rc store_deliveries(struct store_history *h, int64_t from, int64_t to,
                            bool (*each)(void *arg, const struct store_delivery_row *d), void *arg);
 
-// ---- reports of others ----
-struct store_taken {
-    uint64_t id; // by the store
-    struct wall when;
-    enum store_subject_kind kind;
-    struct span organization, report, domain;
-    struct wall begin, end;
-    uint64_t good, bad;  // sessions or messages
-    struct span content; // packed, as the room report has it
-};
-// ALREADY: *fresh false, nothing is changed (same organization, report id, domain, kind).
-struct rc store_taken_put(struct store_history *h, const struct store_taken *t, bool *fresh);
-struct rc store_taken_list(struct store_history *h, uint64_t behind,
-                           bool (*each)(void *arg, const struct store_taken *t), void *arg);
-
 // Removes what is older: tallies, what was sent and taken before `day`, deliveries before
 // `overview`. Commits.
 struct rc store_tally_trim(struct store_history *h, int64_t day, int64_t overview);

@@ -159,22 +159,6 @@ static void what_was_sent_is_known_after_a_restart(void **state)
     assert_true(subjects(p, 5, 5).done);
 }
 
-static void reports_are_taken_once(void **state)
-{
-    struct place *p = *state;
-    bool fresh;
-    struct store_taken t = {.when = at_second(7 * 86400),
-                            .organization = SPAN("Org"),
-                            .report = SPAN("id"),
-                            .domain = SPAN("a.example"),
-                            .content = SPAN("...")};
-    OK(store_taken_put(p->h, &t, &fresh));
-    assert_true(fresh);
-    OK(store_taken_put(p->h, &t, &fresh));
-    assert_false(fresh);
-    OK(store_history_commit(p->h));
-}
-
 static void old_days_go_and_deliveries_stay(void **state)
 {
     struct place *p = *state;
@@ -202,7 +186,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(deliveries_are_kept_by_protection, place_make, place_clear),
         cmocka_unit_test_setup_teardown(what_was_sent_is_known_after_a_restart, place_make,
                                         place_clear),
-        cmocka_unit_test_setup_teardown(reports_are_taken_once, place_make, place_clear),
         cmocka_unit_test_setup_teardown(old_days_go_and_deliveries_stay, place_make, place_clear),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

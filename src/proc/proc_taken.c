@@ -1,0 +1,55 @@
+#include "proc_taken.h"
+
+static void facts_tls(struct proc_taken *t, const struct report_tlsrpt *d)
+{
+    t->organization = d->organization;
+    t->report = d->id;
+    t->domain = d->policy_count ? d->policies[0].domain : SPAN("");
+    t->begin = d->begin;
+    t->end = d->end;
+    for (size_t i = 0; i < d->policy_count; i++) {
+        t->good += d->policies[i].successes;
+        t->bad += d->policies[i].failures;
+    }
+}
+
+static void facts_dmarc(struct proc_taken *t, const struct report_dmarc *d)
+{
+    t->organization = d->organization;
+    t->report = d->id;
+    t->domain = d->policy.domain;
+    t->begin = d->begin;
+    t->end = d->end;
+    for (const struct report_record *r = d->records; r; r = r->next)
+        if (r->dkim_aligned == REPORT_ALIGNED_PASS || r->spf_aligned == REPORT_ALIGNED_PASS)
+            t->good += r->count;
+        else
+            t->bad += r->count;
+}
+
+void proc_taken_of(struct proc_taken *t, struct buf *content, const struct report_taken *d)
+{
+    *t = (struct proc_taken){.kind = d->kind};
+    if (d->kind == REPORT_TLSRPT) {
+        facts_tls(t, &d->tls);
+        report_tlsrpt_pack(content, &d->tls);
+    } else {
+        facts_dmarc(t, &d->dmarc);
+        report_dmarc_pack(content, &d->dmarc);
+    }
+    if (rc_ok(buf_state(content)))
+        t->content = buf_span(content);
+}
+
+void proc_taken_pack(struct buf *b, const struct proc_taken *t)
+{
+    wr_u8(b, (uint8_t)t->kind);
+    wr_span(b, t->organization);
+    wr_span(b, t->report);
+    wr_span(b, t->domain);
+    wr_i64(b, t->begin.us);
+    wr_i64(b, t->end.us);
+    wr_u64(b, t->good);
+    wr_u64(b, t->bad);
+    wr_span(b, t->content);
+}

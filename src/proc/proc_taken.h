@@ -1,0 +1,21 @@
+// A report of others as it is handed to the store, by command and reporter alike.
+#pragma once
+#include "base_time.h"
+#include "base_wire.h"
+#include "report_take.h"
+
+struct proc_taken {
+    unsigned kind; // enum report_kind
+    struct span organization, report, domain;
+    struct wall begin, end;
+    uint64_t good, bad;  // sessions or messages
+    struct span content; // the document, packed; empty where it is too large to be kept
+};
+enum { PROC_TAKEN_MAX = 1 << 20 };
+// Of a good document; `content` is to have that room, and what is there borrows of both.
+void proc_taken_of(struct proc_taken *t, struct buf *content, const struct report_taken *d);
+void proc_taken_pack(struct buf *b, const struct proc_taken *t); // MSG_REPORT_TAKE
+
+// Foreign bytes, read by a child of its own (io_child.h); what report_take() says of them goes to
+// `out`. NULL, or the sentence why not; *later: because no child could be started.
+const char *proc_taken_read(struct buf *out, struct span bytes, bool *later);

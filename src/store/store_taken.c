@@ -1,0 +1,204 @@
+#include "store_history_inner.h"
+
+#define TAKEN                                                                                      \
+    "SELECT id, at, kind, organization, report, domain, begin, until, good, bad, content"          \
+    " FROM taken"
+// The newest first, with how many and how much there is up to each.
+#define ASIDE_SUMS                                                                                 \
+    "SELECT id, row_number() OVER w AS n, sum(length(bytes)) OVER w AS s FROM aside"               \
+    " WINDOW w AS (ORDER BY at DESC, id DESC)"
+
+const char *const store_taken_texts[HISTORY_STATEMENTS] = {
+    [TAKEN_PUT] = "INSERT OR IGNORE INTO taken (at, kind, organization, report, domain, begin,"
+                  " until, good, bad, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [TAKEN_LIST] = TAKEN " WHERE id > ?1 ORDER BY id",
+    [TAKEN_TRIM] = "DELETE FROM taken WHERE at < ?1",
+    [TAKEN_COUNT] = "SELECT count(*) FROM taken WHERE at >= ?1",
+    [TAKEN_GET] = TAKEN " WHERE id = ?1",
+    [ASIDE_PUT] = "INSERT INTO aside (at, way, who, why, size, digest, bytes)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (digest)"
+                  " DO UPDATE SET at = excluded.at",
+    [ASIDE_LIST] = "SELECT id, at, way, who, why, size FROM aside ORDER BY at, id",
+    [ASIDE_GET] = "SELECT id, at, way, who, why, size, bytes FROM aside WHERE id = ?1",
+    [ASIDE_TRIM] = "DELETE FROM aside WHERE at < ?1",
+    [ASIDE_BOUND] =
+        "DELETE FROM aside WHERE id IN (SELECT id FROM (" ASIDE_SUMS ") WHERE n > ?1 OR s > ?2)",
+};
+
+static struct rc undo(struct store_history *h, struct rc rc)
+{
+    if (!rc_ok(rc)) {
+        store_sql_rollback(&h->sql);
+        store_tally_forget(h);
+    }
+    return rc;
+}
+
+// ---- taken ----
+
+static struct rc taken_count(struct store_history *h, int64_t day)
+{
+    if (h->taken_day == day && h->taken >= 0)
+        return RC(OK);
+    struct store_row r = store_row_begin(&h->sql, TAKEN_COUNT);
+    store_row_int(&r, day * SECONDS(86400));
+    h->taken = store_row_next(&r) ? store_row_get(&r) : -1;
+    h->taken_day = day;
+    return store_row_done(&r);
+}
+
+static struct rc taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
+                           bool *fresh)
+{
+    TRY(store_sql_begin(&h->sql));
+    TRY(taken_count(h, store_day(t->when)));
+    if (most && h->taken >= (int64_t)most)
+        return RC(FULL);
+    struct store_row r = store_row_begin(&h->sql, TAKEN_PUT);
+    store_row_int(&r, t->when.us);
+    store_row_int(&r, t->kind);
+    store_row_text(&r, t->organization);
+    store_row_text(&r, t->report);
+    store_row_text(&r, t->domain);
+    store_row_int(&r, t->begin.us);
+    store_row_int(&r, t->end.us);
+    store_row_int(&r, (int64_t)t->good);
+    store_row_int(&r, (int64_t)t->bad);
+    store_row_blob(&r, t->content);
+    TRY(store_row_run(&r));
+    *fresh = sqlite3_changes(h->sql.db) > 0;
+    h->taken += *fresh;
+    return RC(OK);
+}
+
+struct rc store_taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
+                          bool *fresh)
+{
+    *fresh = false;
+    struct rc rc = taken_put(h, t, most, fresh);
+    return rc.code == RC_FULL ? rc : undo(h, rc); // that harmed nothing
+}
+
+static bool taken_read(struct store_row *r, bool (*each)(void *arg, const struct store_taken *t),
+                       void *arg)
+{
+    struct store_taken t = {.id = (uint64_t)store_row_get(r)};
+    t.when.us = store_row_get(r);
+    t.kind = (enum store_subject_kind)store_row_get(r);
+    t.organization = store_row_span(r);
+    t.report = store_row_span(r);
+    t.domain = store_row_span(r);
+    t.begin.us = store_row_get(r);
+    t.end.us = store_row_get(r);
+    t.good = (uint64_t)store_row_get(r);
+    t.bad = (uint64_t)store_row_get(r);
+    t.content = store_row_span(r);
+    return each(arg, &t);
+}
+
+static struct rc taken_each(struct store_history *h, unsigned statement, uint64_t id, size_t *count,
+                            bool (*each)(void *arg, const struct store_taken *t), void *arg)
+{
+    bool more = true;
+    struct store_row r = store_row_begin(&h->sql, statement);
+    store_row_int(&r, (int64_t)id);
+    for (*count = 0; more && store_row_next(&r); ++*count)
+        more = taken_read(&r, each, arg);
+    return store_row_done(&r);
+}
+
+struct rc store_taken_list(struct store_history *h, uint64_t behind,
+                           bool (*each)(void *arg, const struct store_taken *t), void *arg)
+{
+    size_t count;
+    return taken_each(h, TAKEN_LIST, behind, &count, each, arg);
+}
+
+struct rc store_taken_get(struct store_history *h, uint64_t id,
+                          bool (*each)(void *arg, const struct store_taken *t), void *arg)
+{
+    size_t count;
+    TRY(taken_each(h, TAKEN_GET, id, &count, each, arg));
+    return count ? RC(OK) : RC(NOT_FOUND);
+}
+
+// ---- put aside ----
+
+static struct rc aside_bound(struct store_history *h)
+{
+    struct store_row r = store_row_begin(&h->sql, ASIDE_BOUND);
+    store_row_int(&r, STORE_ASIDE_MAX);
+    store_row_int(&r, STORE_ASIDE_ALL_BYTES);
+    return store_row_run(&r);
+}
+
+static struct rc aside_put(struct store_history *h, const struct store_aside *a)
+{
+    struct span bytes = span_first(a->bytes, STORE_ASIDE_BYTES);
+    struct crypto_digest digest = crypto_sha256(bytes);
+    TRY(store_sql_begin(&h->sql));
+    struct store_row r = store_row_begin(&h->sql, ASIDE_PUT);
+    store_row_int(&r, a->when.us);
+    store_row_int(&r, a->way);
+    store_row_text(&r, span_first(a->who, STORE_ASIDE_WHY_MAX));
+    store_row_text(&r, span_first(a->why, STORE_ASIDE_WHY_MAX));
+    store_row_int(&r, (int64_t)a->size);
+    store_row_blob(&r, SPAN_OF(digest.at));
+    store_row_blob(&r, bytes.at ? bytes : SPAN(""));
+    TRY(store_row_run(&r));
+    return aside_bound(h);
+}
+
+struct rc store_aside_put(struct store_history *h, const struct store_aside *a)
+{
+    return undo(h, aside_put(h, a));
+}
+
+static struct store_aside aside_read(struct store_row *r)
+{
+    struct store_aside a = {.id = (uint64_t)store_row_get(r)};
+    a.when.us = store_row_get(r);
+    a.way = (unsigned)store_row_get(r);
+    a.who = store_row_span(r);
+    a.why = store_row_span(r);
+    a.size = (uint64_t)store_row_get(r);
+    return a;
+}
+
+struct rc store_aside_list(struct store_history *h,
+                           bool (*each)(void *arg, const struct store_aside *a), void *arg)
+{
+    bool more = true;
+    struct store_row r = store_row_begin(&h->sql, ASIDE_LIST);
+    while (more && store_row_next(&r)) {
+        struct store_aside a = aside_read(&r);
+        more = each(arg, &a);
+    }
+    return store_row_done(&r);
+}
+
+struct rc store_aside_get(struct store_history *h, uint64_t id,
+                          bool (*each)(void *arg, const struct store_aside *a), void *arg)
+{
+    struct store_row r = store_row_begin(&h->sql, ASIDE_GET);
+    store_row_int(&r, (int64_t)id);
+    bool there = store_row_next(&r);
+    if (there) {
+        struct store_aside a = aside_read(&r);
+        a.bytes = store_row_span(&r);
+        each(arg, &a);
+    }
+    TRY(store_row_done(&r));
+    return there ? RC(OK) : RC(NOT_FOUND);
+}
+
+struct rc store_taken_trim(struct store_history *h, int64_t before_us)
+{
+    static const unsigned trims[] = {TAKEN_TRIM, ASIDE_TRIM};
+    for (size_t i = 0; i < sizeof trims / sizeof *trims; i++) {
+        struct store_row r = store_row_begin(&h->sql, trims[i]);
+        store_row_int(&r, before_us);
+        TRY(store_row_run(&r));
+    }
+    return RC(OK);
+}

@@ -1,0 +1,44 @@
+// Reports of others, in history.db: those that were understood, once each, and the bytes of those
+// that were not, put aside for a human, the newest few. Anyone may send them: all is bounded.
+#pragma once
+#include "store_tally.h"
+
+struct store_taken {
+    uint64_t id; // by the store
+    struct wall when;
+    enum store_subject_kind kind;
+    struct span organization, report, domain;
+    struct wall begin, end;
+    uint64_t good, bad;  // sessions or messages
+    struct span content; // packed, as the room report has it
+};
+// *fresh false: it is known already (same kind, organization, report id, domain, begin), nothing is
+// changed. FULL: so many were taken in on that day already; `most` 0: no matter how many.
+struct rc store_taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
+                          bool *fresh);
+// Spans are borrowed during the call.
+struct rc store_taken_list(struct store_history *h, uint64_t behind,
+                           bool (*each)(void *arg, const struct store_taken *t), void *arg);
+struct rc store_taken_get(struct store_history *h, uint64_t id, // NOT_FOUND
+                          bool (*each)(void *arg, const struct store_taken *t), void *arg);
+
+enum {
+    STORE_ASIDE_MAX = 200,            // the newest
+    STORE_ASIDE_BYTES = 1 << 20,      // of each, at most; the rest is cut off
+    STORE_ASIDE_ALL_BYTES = 64 << 20, // of all of them
+    STORE_ASIDE_WHY_MAX = 1000,       // of a sentence, and of who it is from
+};
+struct store_aside {
+    uint64_t id; // by the store
+    struct wall when;
+    unsigned way; // how it came; the caller's own numbers
+    struct span who, why;
+    uint64_t size; // before it was cut
+    struct span bytes;
+};
+// The same bytes again are the same entry, which is new again.
+struct rc store_aside_put(struct store_history *h, const struct store_aside *a);
+struct rc store_aside_list(struct store_history *h, // oldest first, without their bytes
+                           bool (*each)(void *arg, const struct store_aside *a), void *arg);
+struct rc store_aside_get(struct store_history *h, uint64_t id, // NOT_FOUND
+                          bool (*each)(void *arg, const struct store_aside *a), void *arg);
