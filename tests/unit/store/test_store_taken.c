@@ -1,36 +1,10 @@
-#include "store_scratch.h"
+#include "store_place.h"
 
 #include "store_taken.h"
 
 #include <sqlite3.h>
 
 enum { DAY = 86400 };
-
-struct place {
-    char root[64], path[96];
-    struct store_history *h;
-};
-
-static int setup(void **state)
-{
-    struct place *p = mem_new(sizeof *p);
-    const char *why;
-    strcpy(p->root, "/tmp/geleit-taken-XXXXXX");
-    if (!mkdtemp(p->root))
-        return -1;
-    snprintf(p->path, sizeof p->path, "%s/history.db", p->root);
-    *state = p;
-    return rc_ok(store_history_open(&p->h, p->path, &why)) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct place *p = *state;
-    store_history_close(p->h);
-    nftw(p->root, scratch_unlink, 16, FTW_DEPTH | FTW_PHYS);
-    free(p);
-    return 0;
-}
 
 static void again(struct place *p)
 {
@@ -198,7 +172,7 @@ static void an_older_history_gets_the_table(void **state)
     assert_int_equal(asides(p).count, 1);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, place_make, place_clear)
 
 int main(void)
 {
