@@ -63,6 +63,18 @@ static void push(struct alias_walk *w, struct stop s)
     w->stops[w->stop_count++] = s;
 }
 
+static bool is_own(const struct alias_conf *c, const struct stop *s)
+{
+    for (size_t i = 0; i < c->own_count; i++) {
+        size_t at = s->local.len;
+        if (c->own[i].len == at + 1 + s->domain.len && c->own[i].at[at] == '@' &&
+            span_ieq(span_first(c->own[i], at), s->local) &&
+            span_ieq(span_skip(c->own[i], at + 1), s->domain))
+            return true;
+    }
+    return false;
+}
+
 static bool goal_there(const struct alias_walk *w, struct span address)
 {
     uint64_t hash = span_ihash(address);
@@ -92,11 +104,12 @@ static void goal(struct alias_walk *w, const struct stop *s, enum alias_class cl
         w->hashes = mem_resize(w->hashes, w->goal_cap * sizeof *w->hashes);
     }
     w->hashes[w->goal_count] = span_ihash(address);
-    w->goals[w->goal_count++] = (struct alias_goal){.address = address,
-                                                    .domain = s->domain,
-                                                    .class = class,
-                                                    .forwarded = s->forwarded,
-                                                    .owner = s->owner};
+    w->goals[w->goal_count++] =
+        (struct alias_goal){.address = address,
+                            .domain = is_own(w->conf, s) ? w->conf->own_domain : s->domain,
+                            .class = class,
+                            .forwarded = s->forwarded,
+                            .owner = s->owner};
 }
 
 static bool use(struct alias_walk *w, const struct alias_entry *e)
@@ -216,7 +229,9 @@ static void otherwise(struct alias_walk *w, const struct stop *s, enum alias_cla
 static void look(struct alias_walk *w, const struct stop *s)
 {
     enum alias_class class = w->conf->domains.class_of(w->conf->domains.arg, s->domain);
-    if (class < ALIAS_CLASS_LOCAL)
+    if (is_own(w->conf, s))
+        goal(w, s, ALIAS_CLASS_LOCAL);
+    else if (class < ALIAS_CLASS_LOCAL)
         goal(w, s, class);
     else if (alias_before(w, s))
         return;
@@ -234,7 +249,7 @@ struct alias_walk *alias_walk_new(const struct alias_conf *conf, const struct ma
     struct stop s = {.local = arena_dup(&w->memory, to->local),
                      .domain = arena_dup(&w->memory, domain)};
     enum alias_class class = conf->domains.class_of(conf->domains.arg, domain);
-    if (class == ALIAS_CLASS_OTHER && to->kind != MAIL_BARE) {
+    if (class == ALIAS_CLASS_OTHER && to->kind != MAIL_BARE && !is_own(conf, &s)) {
         goal(w, &s, class);
         w->end = ALIAS_NOT_OURS;
     } else {

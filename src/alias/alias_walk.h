@@ -19,6 +19,11 @@ struct alias_conf { // borrowed, outlives the walks
     struct span postmaster; // address for postmasters nobody has named; empty: their mailbox
     char detail;            // '+'; 0: none
     size_t most;            // goals of one address
+    // Addresses that are taken in by the server itself, wherever the walk meets them: goals in a
+    // domain of nobody. No alias, mailbox or domain of ours need be there.
+    const struct span *own;
+    size_t own_count;
+    struct span own_domain;
 };
 
 struct alias_goal {

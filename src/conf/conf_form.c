@@ -292,3 +292,8 @@ const char *conf_check_report_address(struct span s)
                 s.at[i] != '"' && s.at[i] != ',';
     return s.len == 0 || whole ? NULL : "must be a mail address like \"reports@example.org\"";
 }
+
+const char *conf_check_report_to(struct span s)
+{
+    return s.len ? conf_check_report_address(s) : "must be a mail address";
+}

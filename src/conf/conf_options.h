@@ -251,6 +251,8 @@ X(web_listen, "web.listen", CONF_LIST, 0, 0, "127.0.0.1:9825", NULL, CONF_MASTER
 
 X(report_from, "report.from", CONF_STRING, 0, 254, "", NULL, CONF_REPORTER | CONF_CONTROL, conf_check_report_address,
   "Address that reports to others are sent from; its domain needs a DKIM key of ours; empty: no reports are sent.")
+X(report_addresses, "report.addresses", CONF_LIST, 0, 0, "", NULL, CONF_RECEIVER | CONF_CONTROL, conf_check_report_to,
+  "Addresses that reports of others come to, as records name them in rua=; what is mailed there is taken in by this server and not delivered.")
 X(report_tlsrpt, "report.tlsrpt", CONF_BOOL, 0, 1, "true", NULL, CONF_REPORTER | CONF_CONTROL, NULL,
   "Send TLS reports (RFC 8460) where domains ask for them and report.from is set.")
 X(report_dmarc, "report.dmarc", CONF_BOOL, 0, 1, "true", NULL, CONF_REPORTER | CONF_CONTROL, NULL,

@@ -4,6 +4,7 @@
 #include "base_log.h"
 #include "base_wire.h"
 #include "io_channel.h"
+#include "proc_reports.h"
 #include "proc_setup.h"
 
 #include <errno.h>
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SECRET_MAX = 4096, FILES_MAX = 1000, TEXT_MAX = 256 << 20 };
+enum { REPORTS_MEMORY = 1 << 20, SECRET_MAX = 4096, FILES_MAX = 1000, TEXT_MAX = 256 << 20 };
 
 void proc_aliases_free(struct proc_aliases *a)
 {
@@ -248,6 +249,25 @@ static bool read_secrets(struct aliases *a, struct rd *r)
     return rd_end(r);
 }
 
+// Addresses that reports of others come to, as the walk compares them.
+static struct rc settle_reports(struct aliases *a, const struct conf *c, struct conf_fault *fault)
+{
+    struct mail_address to;
+    size_t count = conf_count(c, CONF_report_addresses);
+    a->reports = mem_new((count + 1) * sizeof *a->reports);
+    for (size_t i = 0; i < count; i++) {
+        struct span text = conf_item(c, CONF_report_addresses, i);
+        if (!mail_address_parse(&to, text, true, &a->memory) || to.kind != MAIL_DOMAIN)
+            return conf_fault_say(fault, "report.addresses: '%.*s' is no mail address",
+                                  SPAN_FMT(text));
+        a->reports[i] = to.text;
+    }
+    a->conf.own = a->reports;
+    a->conf.own_count = count;
+    a->conf.own_domain = SPAN(REPORTS_DOMAIN);
+    return RC(OK);
+}
+
 static void settle(struct aliases *a, const struct conf *c)
 {
     struct span detail = conf_span(c, CONF_local_detail);
@@ -281,7 +301,7 @@ static struct rc fill(struct aliases *a, const struct conf *c, struct span paylo
     if (!rc_ok(rc))
         return conf_fault_say(fault, "%s", wrong.text[0] ? wrong.text : "alias.files: too much");
     settle(a, c);
-    return RC(OK);
+    return settle_reports(a, c, fault);
 }
 
 struct aliases *aliases_new(const struct conf *c, struct span payload, int fd,
@@ -289,6 +309,7 @@ struct aliases *aliases_new(const struct conf *c, struct span payload, int fd,
 {
     struct aliases *a = mem_new(sizeof *a);
     a->held = 1;
+    a->memory = ARENA(REPORTS_MEMORY);
     a->secret = BUF(IO_MESSAGE_MAX);
     a->local = domains_new(c, CONF_local_domains);
     a->virtuals = domains_new(c, CONF_alias_domains);
@@ -314,5 +335,7 @@ void aliases_release(struct aliases *a)
     domains_free(a->virtuals);
     domains_free(a->relayed);
     buf_wipe(&a->secret);
+    arena_free(&a->memory);
+    free(a->reports);
     free(a);
 }

@@ -29,6 +29,8 @@ struct aliases {
     struct auth_srs srs; // secret_count 0: nothing is rewritten
     struct span secrets[8];
     struct alias_table *table;
+    struct arena memory;
+    struct span *reports; // report.addresses with A-labels
     struct buf secret;
 };
 // `payload` and `fd` as of MSG_ALIASES (empty, -1: none); both are borrowed. *fault, and

@@ -36,6 +36,7 @@ void receiver_auth_refusal(const struct receiver_auth *a, struct receiver_refusa
 void receiver_auth_put(const struct receiver_auth *a, struct buf *head); // fields to be added
 // Why it is to be held in the queue; nothing is written if it is not.
 void receiver_auth_hold(const struct receiver_auth *a, struct buf *why);
-// To the store, and to the log. `to`: domain of the recipients, as a DMARC report may tell it.
-void receiver_auth_record(const struct receiver_auth *a, uint64_t id, struct span to,
-                          bool accepted);
+// To the store, and to the log. `to`: domain of the recipients, as a DMARC report may tell it;
+// `counts`: whether one may tell of the message.
+void receiver_auth_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted,
+                          bool counts);

@@ -191,7 +191,10 @@ static void send_to_store(struct session *s, struct store_envelope *e)
         return;
     }
     if (s->screen.auth) {
-        receiver_auth_record(s->screen.auth, s->id, receiving_domain(s), true);
+        // No report about mail that brings reports: two servers would report to each other for
+        // ever.
+        receiver_auth_record(s->screen.auth, s->id, receiving_domain(s), true,
+                             !session_routes_reports(s));
         receiver_auth_hold(s->screen.auth, &hold);
         e->hold = buf_span(&hold);
     }
@@ -232,7 +235,8 @@ static void conclude(struct session *s)
     if (own.len) {
         session_answer(s, 550, "5.7.1", own);
     } else if (no.code) {
-        receiver_auth_record(s->screen.auth, s->id, receiving_domain(s), false);
+        receiver_auth_record(s->screen.auth, s->id, receiving_domain(s), false,
+                             !session_routes_reports(s));
         session_answer(s, no.code, no.status, buf_span(&no.text));
     } else {
         store_message(s);

@@ -7,6 +7,7 @@
 #include "mail_encode.h"
 #include "proc_aliases.h"
 #include "proc_login.h"
+#include "proc_reports.h"
 
 #include <stdlib.h>
 
@@ -203,6 +204,19 @@ static bool take_goals(struct routes *r)
 size_t session_routes_count(const struct session *s)
 {
     return s->routes ? s->routes->count : 0;
+}
+
+bool session_routes_reports(const struct session *s)
+{
+    size_t reports = 0;
+    for (size_t i = 0; i < session_routes_count(s); i++) {
+        const struct store_recipient *to = &s->routes->goals[i].to;
+        bool report = span_eq(to->domain, SPAN(REPORTS_DOMAIN));
+        if (!report && !to->notice)
+            return false;
+        reports += report;
+    }
+    return reports > 0;
 }
 
 // RFC 3461 §5.2.7: a list asks for itself; where success is told of the address, none is

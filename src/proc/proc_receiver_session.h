@@ -63,6 +63,7 @@ void session_route(struct session *s, const struct mail_address *to);
 void session_routes_drop(struct session *s); // of a transaction that is over, or a question
 // The envelope's recipients, from those that were accepted. They borrow from the routes.
 size_t session_routes_count(const struct session *s);
+bool session_routes_reports(const struct session *s); // all lead to report.addresses
 size_t session_routes_put(const struct session *s, struct store_recipient *out, struct wall due);
 
 // proc_receiver_foresee.c

@@ -147,7 +147,8 @@ static void fill_dmarc(const struct receiver_auth *a, struct store_evaluation *e
     }
 }
 
-static void send_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted)
+static void send_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted,
+                        bool counts_too)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 64), dkim = BUF(JSON_ROOM);
     CLEANUP(buf_free) struct buf counts = BUF(TALLIES_ROOM);
@@ -168,7 +169,8 @@ static void send_record(const struct receiver_auth *a, uint64_t id, struct span 
     };
     fill_dmarc(a, &e, accepted);
     const struct tallies_letter letter = {&a->client, a->result, to, !a->sender.len};
-    tallies_evaluation(&counts, &e, &letter);
+    if (counts_too)
+        tallies_evaluation(&counts, &e, &letter);
     proc_evaluation_pack(&b, &e);
     proc_send(proc_peer(a->proc, PROC_STORE, 0), MSG_EVALUATION, 0, buf_span(&b), -1);
 }
@@ -197,7 +199,8 @@ static void count(const struct receiver_auth *a, bool accepted)
         meter_count(refused[cause(a)], 1);
 }
 
-void receiver_auth_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted)
+void receiver_auth_record(const struct receiver_auth *a, uint64_t id, struct span to, bool accepted,
+                          bool counts)
 {
     CLEANUP(buf_free) struct buf text = BUF(32);
     const struct auth_message_result *r = a->result;
@@ -212,5 +215,5 @@ void receiver_auth_record(const struct receiver_auth *a, uint64_t id, struct spa
         LOG_T("disposition", auth_dmarc_policy_text(disposition(a))),
         LOG_T("late", a->late ? "yes" : "no"));
     if (a->rules->dmarc != DMARC_RULE_IGNORE)
-        send_record(a, id, to, accepted);
+        send_record(a, id, to, accepted, counts);
 }

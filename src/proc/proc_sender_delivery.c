@@ -315,7 +315,10 @@ static bool loaded(void *arg, struct io_message *m)
     if (d->envelope.recipients[0].attempts == 0)
         meter_time(METER_OF_FIRST_ATTEMPT,
                    io_wall(d->sender->proc->loop).us - d->envelope.received.us);
-    plans_get(d->sender->plans, &d->domain, d->need, planned, d);
+    if (delivery_is_intake(d))
+        delivery_intake(d);
+    else
+        plans_get(d->sender->plans, &d->domain, d->need, planned, d);
     return true;
 }
 

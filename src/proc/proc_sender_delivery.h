@@ -61,6 +61,10 @@ void delivery_take_outcomes(struct delivery *d); // sets what the transaction de
 struct span delivery_host_text(struct delivery *d);
 void delivery_leave_link(struct delivery *d);
 
+// proc_sender_intake.c
+bool delivery_is_intake(const struct delivery *d); // reports of others: for the reporter
+void delivery_intake(struct delivery *d);          // instead of a plan and a walk
+
 // proc_sender_report.c
 // Everyone not settled yet shares this outcome.
 void delivery_settle_rest(struct delivery *d, enum store_result result, const char *status,

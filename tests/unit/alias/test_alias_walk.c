@@ -25,6 +25,8 @@ static const char table[] = "postmaster: alice\n"
                             "gone: :fail: We moved\n"
                             "tagged+x@example.org: carol\n"
                             "@short.virtual.example: @" LONG ".example.org\n"
+                            "tls: reports@example.org, TLS@far.example\n"
+                            "reports: bob\n"
                             "many: a@f.example, b@f.example, c@f.example, d@f.example, e@f.example,"
                             " f@f.example, g@f.example, h@f.example, i@f.example\n";
 
@@ -73,6 +75,8 @@ static const char *way(const struct alias_conf *conf, const char *path, struct b
     const struct alias_goal *g = alias_walk_goals(w, &count);
     for (size_t i = 0; i < count; i++) {
         buf_printf(b, " %.*s%s", SPAN_FMT(g[i].address), g[i].forwarded ? "*" : "");
+        if (span_eq(g[i].domain, conf->own_domain))
+            buf_printf(b, "[%.*s]", SPAN_FMT(g[i].domain));
         if (g[i].owner.len)
             buf_printf(b, "(%.*s)", SPAN_FMT(g[i].owner));
     }
@@ -109,18 +113,28 @@ static const struct {
     {"<gone@example.org>", "refused We moved:"},
     {"<tagged+x@example.org>", "goes: carol@example.org*"},
     {"<slow@example.org>", "later: plain"},
+    // what the server itself takes in, wherever it is met
+    {"<reports@example.org>", "goes: reports@example.org[own.invalid] plain"},
+    {"<Reports@Example.org>", "goes: Reports@example.org[own.invalid] plain"},
+    {"<tls@far.example>", "goes: tls@far.example[own.invalid] plain"},
+    {"<tls@example.org>", "goes: reports@example.org*[own.invalid] TLS@far.example*[own.invalid]"},
+    {"<reports+x@example.org>", "goes: bob@example.org* bob@phone.example*"},
     {"<many@example.org>", "too many: a@f.example* b@f.example* c@f.example* d@f.example*"},
 };
 
 static void ways_are_as_they_must_be(void **state)
 {
     (void)state;
+    const struct span own[] = {SPAN("reports@example.org"), SPAN("tls@far.example")};
     struct alias_fault fault;
     struct alias_source source = {SPAN("aliases"), span_str(table)};
     struct alias_conf conf = {.domains = {.class_of = class_of},
                               .home = SPAN("example.org"),
                               .detail = '+',
-                              .most = 1000};
+                              .most = 1000,
+                              .own = own,
+                              .own_count = 2,
+                              .own_domain = SPAN("own.invalid")};
     struct alias_table *t;
     if (!rc_ok(alias_table_new(&t, &source, 1, &conf.domains, &fault)))
         fail_msg("%s", fault.text);
