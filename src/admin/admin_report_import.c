@@ -51,6 +51,8 @@ static void document(void *arg, const char *path, const struct report_taken *d)
     if (x->status == ADMIN_LATER)
         return;
     proc_taken_of(&t, &content, d);
+    t.way = REPORT_WAY_FILE;
+    t.who = span_str(path);
     proc_taken_pack(&b, &t);
     struct control_request q = {.verb = CONTROL_REPORT_TAKE, .questions = buf_span(&b)};
     int status = admin_server_ask(&x->server, &q, &a, PATIENCE);

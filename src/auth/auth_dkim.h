@@ -34,6 +34,11 @@ struct auth_dkim_options { // {0} is the strict default, but for the time
     const char *service;      // s= of the key; NULL: "email"; RFC 8460 §3: "tlsrpt"
 };
 
+// The reason of a POLICY that would be a PASS of a TLS report, and the comment of a PASS that would
+// be none (RFC 8460 §3, RFC 6376 §3.6.1 s=).
+#define AUTH_DKIM_TLSRPT_ONLY "the key is for TLS reports only"
+#define AUTH_DKIM_NOT_TLSRPT  "not for TLS reports"
+
 enum { AUTH_DKIM_RSA_BITS_MIN = 1024, AUTH_DKIM_RSA_BITS_GOOD = 2048 };
 
 struct auth_dkim_result {
@@ -47,6 +52,7 @@ struct auth_dkim_result {
     const char *algorithm;                // "rsa-sha256", NULL if not read
     unsigned key_bits;                    // 0: no key seen
     bool weak_key;                        // RSA below AUTH_DKIM_RSA_BITS_GOOD
+    bool tlsrpt;                          // the key is for TLS reports, too
     bool testing;                   // t=y: "no different from unsigned" (§3.6.1) is up to you
     enum dns_standing key_standing; // of the key's answer; INDETERMINATE before
     uint64_t body_length;           // canonical, in the signature's form

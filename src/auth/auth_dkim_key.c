@@ -27,6 +27,13 @@ static const char *read_key(struct auth_dkim_key *out, struct span p)
     return NULL;
 }
 
+// RFC 6376 §3.6.1: "*" where there is no s=.
+static bool permits(struct span services, struct span service)
+{
+    return !services.at || auth_list_has(services, ':', SPAN("*")) ||
+           auth_list_has(services, ':', service);
+}
+
 const char *auth_dkim_key_read(struct auth_dkim_key *out, struct span record, struct span service)
 {
     struct auth_tags tags;
@@ -46,8 +53,8 @@ const char *auth_dkim_key_read(struct auth_dkim_key *out, struct span record, st
     if (hashes.at && !auth_list_has(hashes, ':', SPAN("sha256")))
         return "the key is not for SHA-256";
     struct span services = auth_tags_get(&tags, SPAN("s"));
-    if (services.at && !auth_list_has(services, ':', SPAN("*")) &&
-        !auth_list_has(services, ':', service))
+    out->tlsrpt = permits(services, SPAN("tlsrpt"));
+    if (!permits(services, service))
         return "the key is not for this service";
     return read_key(out, auth_tags_get(&tags, SPAN("p")));
 }

@@ -44,6 +44,8 @@ struct auth_dkim_key {
     unsigned bits;
     bool testing; // t=y
     bool strict;  // t=s: the domain of i= must be d= itself
+    bool tlsrpt;  // s= permits TLS reports (RFC 8460 §3)
+    bool aside;   // but not what it was asked for
 };
 
 // A key record that may be used for `service` ("email", "tlsrpt") with SHA-256.

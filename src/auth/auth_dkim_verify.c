@@ -199,12 +199,22 @@ static void no_key(struct question *q, enum auth_result result, const char *faul
     q->fault = fault;
 }
 
+// A key for TLS reports alone is read as well: whoever they are for is told of it.
+static const char *read_key(struct auth_dkim_key *out, struct span record, struct span service)
+{
+    const char *fault = auth_dkim_key_read(out, record, service);
+    if (!fault || !out->tlsrpt)
+        return fault;
+    fault = auth_dkim_key_read(out, record, SPAN("tlsrpt"));
+    out->aside = true;
+    return fault;
+}
+
 static void read_keys(struct auth_dkim *d, struct question *q, const struct dns_answer *a)
 {
     struct span service = span_str(d->options.service);
     for (size_t i = 0; i < a->count && q->count < AUTH_DKIM_KEYS_MAX; i++, q->count++)
-        q->key_faults[q->count] =
-            auth_dkim_key_read(&q->keys[q->count], a->records[i].data, service);
+        q->key_faults[q->count] = read_key(&q->keys[q->count], a->records[i].data, service);
     if (q->count == 0)
         no_key(q, AUTH_PERMERROR, "the key record cannot be read");
 }
@@ -283,6 +293,7 @@ static void judge_with_key(const struct auth_dkim *d, struct evaluation *e,
     r->key_bits = k->bits;
     r->weak_key = k->algorithm == CRYPTO_RSA_SHA256 && k->bits < AUTH_DKIM_RSA_BITS_GOOD;
     r->testing = k->testing;
+    r->tlsrpt = k->tlsrpt;
     if (r->signature.limited && r->signature.length > r->body_length)
         verdict(r, AUTH_PERMERROR, "l= is larger than the body");
     else if (!span_eq(SPAN_OF(body->digest.at), SPAN_OF(r->signature.body_hash.at)))
@@ -291,6 +302,8 @@ static void judge_with_key(const struct auth_dkim *d, struct evaluation *e,
         verdict(r, AUTH_FAIL, "the signature does not match");
     else if (objection(d, r))
         verdict(r, AUTH_POLICY, objection(d, r));
+    else if (k->aside)
+        verdict(r, AUTH_POLICY, AUTH_DKIM_TLSRPT_ONLY);
     else
         verdict(r, AUTH_PASS, r->weak_key ? "RSA key below 2048 bits" : NULL);
 }

@@ -136,7 +136,8 @@ static void dkim_one(struct auth_results_writer *w, const struct auth_dkim_resul
     auth_results_method(w, "dkim", r->result);
     if (r->result == AUTH_PASS && (r->key_bits || r->testing)) {
         CLEANUP(buf_free) struct buf b = BUF(100);
-        buf_printf(&b, "%u-bit key%s", r->key_bits, r->testing ? ", testing" : "");
+        buf_printf(&b, "%u-bit key%s%s", r->key_bits, r->testing ? ", testing" : "",
+                   r->tlsrpt ? "" : ", " AUTH_DKIM_NOT_TLSRPT);
         auth_results_comment(w, buf_span(&b));
     }
     if (r->result != AUTH_PASS && r->reason)

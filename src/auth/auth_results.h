@@ -89,6 +89,22 @@ struct auth_heard {
 bool auth_results_hear(struct auth_heard *out, const struct auth_results *r); // false: nothing
 bool auth_heard_vouches(const struct auth_heard *h, const struct dns_name *author); // a pass of his
 
+// Who signed a message, as a field of ours has it.
+enum { AUTH_SIGNERS_MAX = 32 };
+struct auth_signer {
+    struct dns_name domain;
+    bool mail, tlsrpt; // what its key is for
+};
+struct auth_signers {
+    bool judged; // signatures were looked at
+    bool open;   // of one it could not be found out
+    size_t count;
+    struct auth_signer at[AUTH_SIGNERS_MAX]; // whose signatures are valid
+};
+void auth_results_signers(struct auth_signers *out, const struct auth_results *r);
+// One is the other or below it, and no top-level domain.
+bool auth_domains_related(const struct dns_name *a, const struct dns_name *b);
+
 // Whose a field claims to be. Names compare as domains, A-labels with U-labels.
 enum auth_claim { AUTH_CLAIM_FOREIGN, AUTH_CLAIM_OURS, AUTH_CLAIM_UNCLEAR };
 enum auth_claim auth_results_claim(struct span value, struct span id);

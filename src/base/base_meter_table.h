@@ -168,7 +168,9 @@
     X(REPORT_DMARC_ACCEPTED, COUNTER, "reports_received_total",                                    \
       "kind=\"dmarc\",result=\"accepted\"", "")                                                    \
     X(REPORT_DMARC_BROKEN, COUNTER, "reports_received_total", "kind=\"dmarc\",result=\"broken\"",  \
-      "")
+      "")                                                                                          \
+    X(REPORT_UNKNOWN_BROKEN, COUNTER, "reports_received_total",                                    \
+      "kind=\"unknown\",result=\"broken\"", "")
 
 // Buckets in milliseconds.
 #define METER_HISTOGRAMS(Y)                                                                        \

@@ -7,6 +7,7 @@
 
 #include "report_dmarc.h"
 #include "report_mail.h"
+#include "report_take.h"
 #include "report_tlsrpt.h"
 
 #define REPORTER_PATIENCE SECONDS(120)
@@ -66,6 +67,13 @@ struct span reporter_organization(const struct reporter *r);
 
 // To each destination that is not settled; then the subject is over.
 void reporter_send(struct reporter *r);
+
+// Whether a report that came by mail is signed by who sends it: RFC 8460 §3 has a TLS report
+// ignored that is not. `head`: our own fields, from the receiver. NULL: it may be taken in, and
+// *remark is something to be said of it or NULL; else the sentence why not, valid until the next
+// call.
+const char *reporter_signature(struct span head, const struct report_taking *t,
+                               enum report_kind kind, const char **remark);
 
 // MSG_REPORT_INTAKE. False: malformed.
 bool reporter_intake(struct reporter *r, struct proc_peer *peer, struct io_message *m);

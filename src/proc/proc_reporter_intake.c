@@ -4,6 +4,7 @@
 #include "proc_taken_child.h"
 
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct intake {
     struct rd rest; // of `found`
     struct report_taking taking;
     size_t done; // of its documents
+    enum report_kind kind; // of the one that the store is asked to take
     unsigned taken, aside;
     struct buf why; // of the first that is put aside
 };
@@ -115,6 +117,16 @@ static void put_aside(struct intake *k, struct span why)
 
 // ---- the documents in it ----
 
+// Broken: put aside for whatever reason.
+static void count(enum report_kind kind, bool accepted)
+{
+    static const enum meter meters[REPORT_KINDS][2] = {
+        [REPORT_TLSRPT] = {METER_REPORT_TLSRPT_BROKEN, METER_REPORT_TLSRPT_ACCEPTED},
+        [REPORT_DMARC] = {METER_REPORT_DMARC_BROKEN, METER_REPORT_DMARC_ACCEPTED},
+    };
+    meter_count(meters[kind][accepted], 1);
+}
+
 static bool taken(void *arg, struct io_message *m)
 {
     struct intake *k = arg;
@@ -124,6 +136,7 @@ static bool taken(void *arg, struct io_message *m)
     bool fine = m && rd_end(&rd);
     k->ticket = 0;
     if (fine && rc_ok(rc)) {
+        count(k->kind, true);
         k->taken++;
         document_next(k);
     } else {
@@ -138,7 +151,19 @@ static void document_take(struct intake *k, const struct report_taken *d)
 {
     CLEANUP(buf_free) struct buf content = BUF(PROC_TAKEN_MAX), b = BUF(2 * PROC_TAKEN_MAX);
     struct proc_taken t;
+    const char *remark = NULL, *no = NULL;
+    if (k->way == REPORT_WAY_MAIL)
+        no = reporter_signature(buf_span(&k->head), &k->taking, d->kind, &remark);
+    if (no) {
+        count(d->kind, false);
+        put_aside(k, span_str(no));
+        return;
+    }
+    k->kind = d->kind;
     proc_taken_of(&t, &content, d);
+    t.way = k->way;
+    t.who = buf_span(&k->who);
+    t.remark = span_str(remark);
     proc_taken_pack(&b, &t);
     if (rc_ok(buf_state(&b)))
         k->ticket = proc_ask(k->reporter->proc, PROC_STORE, 0, MSG_REPORT_TAKE, buf_span(&b),
@@ -162,6 +187,7 @@ static void document_next(struct intake *k)
     } else if (d.good) {
         document_take(k, &d);
     } else {
+        count(d.kind, false);
         put_aside(k, span_str(d.notes.fault));
     }
 }
@@ -179,11 +205,14 @@ static void found(void *arg, enum io_child_end end, struct buf *out)
     *out = BUF(0);
     k->rest = RD(buf_span(&k->found));
     if (fault) {
+        meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
         put_aside(k, span_str(fault));
     } else if (!report_taking_open(&k->rest, &k->taking, &k->arena)) {
         k->taking.count = 0;
+        meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
         put_aside(k, SPAN("Its reader died on it."));
     } else if (!k->taking.count) {
+        meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
         put_aside(k, span_str(k->taking.fault));
     } else {
         document_next(k);

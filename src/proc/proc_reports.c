@@ -49,6 +49,9 @@ bool reports_taken_unpack(struct rd *r, struct store_taken *out)
     out->good = rd_u64(r);
     out->bad = rd_u64(r);
     out->content = rd_span(r);
+    out->way = rd_enum(r, REPORT_WAYS);
+    out->who = rd_span(r);
+    out->remark = rd_span(r);
     return !r->bad;
 }
 

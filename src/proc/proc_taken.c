@@ -52,4 +52,7 @@ void proc_taken_pack(struct buf *b, const struct proc_taken *t)
     wr_u64(b, t->good);
     wr_u64(b, t->bad);
     wr_span(b, t->content);
+    wr_u8(b, (uint8_t)t->way);
+    wr_span(b, t->who);
+    wr_span(b, t->remark);
 }

@@ -68,6 +68,9 @@ enum {
     " UNIQUE (kind, organization, report, domain, begin));"
 // Version 4.
 #define STORE_ASIDE_TABLES                                                                         \
+    "ALTER TABLE taken ADD COLUMN way INTEGER NOT NULL DEFAULT 2;"                                 \
+    "ALTER TABLE taken ADD COLUMN who TEXT NOT NULL DEFAULT '';"                                   \
+    "ALTER TABLE taken ADD COLUMN remark TEXT NOT NULL DEFAULT '';"                                \
     "CREATE INDEX taken_at ON taken (at);"                                                         \
     "CREATE TABLE aside (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL,"               \
     " way INTEGER NOT NULL, who TEXT NOT NULL, why TEXT NOT NULL, size INTEGER NOT NULL,"          \

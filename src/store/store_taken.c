@@ -1,8 +1,8 @@
 #include "store_history_inner.h"
 
 #define TAKEN                                                                                      \
-    "SELECT id, at, kind, organization, report, domain, begin, until, good, bad, content"          \
-    " FROM taken"
+    "SELECT id, at, kind, organization, report, domain, begin, until, good, bad, content,"         \
+    " way, who, remark FROM taken"
 // The newest first, with how many and how much there is up to each.
 #define ASIDE_SUMS                                                                                 \
     "SELECT id, row_number() OVER w AS n, sum(length(bytes)) OVER w AS s FROM aside"               \
@@ -10,7 +10,8 @@
 
 const char *const store_taken_texts[HISTORY_STATEMENTS] = {
     [TAKEN_PUT] = "INSERT OR IGNORE INTO taken (at, kind, organization, report, domain, begin,"
-                  " until, good, bad, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                  " until, good, bad, content, way, who, remark)"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [TAKEN_LIST] = TAKEN " WHERE id > ?1 ORDER BY id",
     [TAKEN_TRIM] = "DELETE FROM taken WHERE at < ?1",
     [TAKEN_COUNT] = "SELECT count(*) FROM taken WHERE at >= ?1",
@@ -65,6 +66,9 @@ static struct rc taken_put(struct store_history *h, const struct store_taken *t,
     store_row_int(&r, (int64_t)t->good);
     store_row_int(&r, (int64_t)t->bad);
     store_row_blob(&r, t->content);
+    store_row_int(&r, t->way);
+    store_row_text(&r, span_first(t->who, STORE_ASIDE_WHY_MAX));
+    store_row_text(&r, span_first(t->remark, STORE_ASIDE_WHY_MAX));
     TRY(store_row_run(&r));
     *fresh = sqlite3_changes(h->sql.db) > 0;
     h->taken += *fresh;
@@ -93,6 +97,9 @@ static bool taken_read(struct store_row *r, bool (*each)(void *arg, const struct
     t.good = (uint64_t)store_row_get(r);
     t.bad = (uint64_t)store_row_get(r);
     t.content = store_row_span(r);
+    t.way = (unsigned)store_row_get(r);
+    t.who = store_row_span(r);
+    t.remark = store_row_span(r);
     return each(arg, &t);
 }
 

@@ -11,6 +11,9 @@ struct store_taken {
     struct wall begin, end;
     uint64_t good, bad;  // sessions or messages
     struct span content; // packed, as the room report has it
+    unsigned way;        // how it came; the caller's own numbers
+    struct span who;     // that brought it
+    struct span remark;  // one sentence, or nothing
 };
 // *fresh false: it is known already (same kind, organization, report id, domain, begin), nothing is
 // changed. FULL: so many were taken in on that day already; `most` 0: no matter how many.

@@ -113,6 +113,67 @@ static void dkim_results(void **state)
     assert_int_equal(r.infos[0].properties[4].value.len, 8);
 }
 
+// "example.org" of a signature for all; "+": for mail alone; "t": for TLS reports alone.
+static const struct {
+    struct span value;
+    const char *signers;
+} signed_by[] = {
+    {S("mx; none"), ""},
+    {S("mx; dkim=none; spf=pass"), "judged"},
+    {S("mx; dkim=pass (2048-bit key) header.d=Example.ORG; dkim=pass header.d=b.example"),
+     "judged example.org b.example"},
+    {S("mx; dkim=fail header.d=a.example; dkim=temperror header.d=b.example"), "judged open"},
+    {S("mx; dkim=policy reason=\"the key is for TLS reports only\" header.d=a.example"),
+     "judged a.examplet"},
+    {S("mx; dkim=policy reason=\"the key is too short\" header.d=a.example"), "judged"},
+    {S("mx; dkim=pass (256-bit key, not for TLS reports) header.d=a.example"), "judged a.example+"},
+    {S("mx; dkim=pass header.i=@a.example"), "judged"},
+    {S("mx; dkim=pass header.d=\"not a name\""), "judged"},
+};
+
+static void signers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof signed_by / sizeof *signed_by; i++) {
+        CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+        CLEANUP(buf_free) struct buf b = BUF(8000);
+        struct auth_results r;
+        struct auth_signers s;
+        assert_true(auth_results_parse(&r, signed_by[i].value, &a));
+        auth_results_signers(&s, &r);
+        buf_printf(&b, "%s%s", s.judged ? "judged" : "", s.open ? " open" : "");
+        for (size_t k = 0; k < s.count; k++)
+            buf_printf(&b, " %s%s", s.at[k].domain.text,
+                       !s.at[k].tlsrpt ? "+"
+                       : s.at[k].mail  ? ""
+                                       : "t");
+        assert_string_equal(buf_str(&b), signed_by[i].signers);
+    }
+}
+
+static void relations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        bool related;
+    } pairs[] = {
+        {"example.org", "example.org", true},
+        {"mx.example.org", "example.org", true},
+        {"example.org", "a.b.example.org", true},
+        {"org", "example.org", false},
+        {"notexample.org", "example.org", false},
+        {"a.example.org", "b.example.org", false},
+        {"org", "org", false},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct dns_name a, b;
+        assert_true(dns_name_parse(&a, span_str(pairs[i].a)));
+        assert_true(dns_name_parse(&b, span_str(pairs[i].b)));
+        assert_int_equal(auth_domains_related(&a, &b), pairs[i].related);
+    }
+}
+
 // Foreign fields: NULL is "does not parse", else what was understood.
 static const struct {
     struct span value;
@@ -306,6 +367,8 @@ int main(void)
         cmocka_unit_test(every_method),
         cmocka_unit_test(values_are_quoted_where_needed),
         cmocka_unit_test(dkim_results),
+        cmocka_unit_test(signers),
+        cmocka_unit_test(relations),
         cmocka_unit_test(foreign_fields),
         cmocka_unit_test(whose_it_claims_to_be),
         cmocka_unit_test(forged_ones_are_taken_out),

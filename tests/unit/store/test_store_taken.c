@@ -161,11 +161,14 @@ static void an_older_history_gets_the_table(void **state)
     store_history_close(p->h);
     p->h = NULL;
     assert_int_equal(sqlite3_open(p->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db,
-                                  "DROP TABLE aside; DROP INDEX taken_at;"
-                                  " PRAGMA user_version=3;",
-                                  NULL, NULL, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db,
+                     "DROP TABLE aside; DROP INDEX taken_at;"
+                     " ALTER TABLE taken DROP COLUMN way; ALTER TABLE taken DROP COLUMN who;"
+                     " ALTER TABLE taken DROP COLUMN remark;"
+                     " PRAGMA user_version=3;",
+                     NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(db);
     again(p);
     put_aside(p, 1, SPAN("one"));
