@@ -11,22 +11,26 @@
 #include "report_tlsrpt.h"
 
 #define REPORTER_PATIENCE SECONDS(120)
+enum { REPORTER_SILENT_MAX = 64 };
 
 struct reporter {
     struct proc *proc;
     struct io_timer timer;
-    int64_t delay_day, delay_us; // chosen for that day
-    int64_t next_us;             // wall clock: not before
-    int64_t again_us;            // after a run that left something
-    bool running, now;           // now: somebody asked; one more run
-    int64_t day;                 // that is reported on
-    struct store_subject behind; // its domain in behind_text
+    int64_t delay_day, delay_us;                 // chosen for that day
+    int64_t next_us;                             // wall clock: not before
+    int64_t again_us;                            // after a run that left something
+    bool running, now;                           // now: somebody asked; one more run
+    int64_t day;                                 // that is reported on
+    bool last;                                   // for the last time: what is put off is given up
+    struct dns_name silent[REPORTER_SILENT_MAX]; // hosts that gave no answer in this run
+    size_t silent_count;                         // so many were put there, one over the other
+    struct store_subject behind;                 // its domain in behind_text
     char behind_text[256];
     struct buf page; // of subjects
     struct rd rows;
     unsigned rows_left;
     bool rows_more;
-    unsigned mailed, left;
+    unsigned sent, left;
     // the subject in hand
     struct store_subject_row row; // borrows from page
     struct tallies_about about;
@@ -48,8 +52,9 @@ struct reporter {
     unsigned waiting_count;
 };
 
-// All that is undone of that day, one subject after the other; then reporter_day_over().
-void reporter_day(struct reporter *r, int64_t day);
+// All that is undone of that day, one subject after the other; then reporter_day_over(). In the
+// last run about a day what cannot be sent is given up.
+void reporter_day(struct reporter *r, int64_t day, bool last);
 void reporter_day_over(struct reporter *r);
 
 // What became of the subject in hand at one destination (`uri` empty: of all of it), to be kept.
@@ -67,6 +72,10 @@ struct span reporter_organization(const struct reporter *r);
 
 // To each destination that is not settled; then the subject is over.
 void reporter_send(struct reporter *r);
+// What became of it at the destination in hand, and why, in the log and in the history; then the
+// next one.
+void reporter_settle(struct reporter *r, enum store_sent_state state, struct span why);
+void reporter_post(struct reporter *r); // to the https destination in hand
 
 // Whether a report that came by mail is signed by who sends it: RFC 8460 §3 has a TLS report
 // ignored that is not. `head`: our own fields, from the receiver. NULL: it may be taken in, and

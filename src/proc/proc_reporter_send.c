@@ -28,16 +28,35 @@ static void count(bool tls, enum store_sent_state state)
         meter_count(tls ? METER_REPORT_TLSRPT_FAILED : METER_REPORT_DMARC_FAILED, 1);
 }
 
+static void settle_log(const struct reporter *r, enum store_sent_state state, struct span why)
+{
+    static const char *const events[STORE_SENT_STATES] = {"report-put-off", "report-queued",
+                                                          "report-not-sent"};
+    bool posted = state == STORE_SENT && r->rua.https;
+    LOG(state == STORE_SENT_NEVER ? LOG_WARN : LOG_INFO, posted ? "report-posted" : events[state],
+        LOG_T("kind", report_kind_text(r->cover.kind)), LOG_S("about", r->row.subject.domain),
+        LOG_S("to", uri_now(r)), LOG_S("why", why));
+}
+
+// In the last run about its day what is put off is given up (RFC 8460 §5.5).
+void reporter_settle(struct reporter *r, enum store_sent_state state, struct span why)
+{
+    CLEANUP(buf_free) struct buf text = BUF(4096);
+    bool over = state == STORE_SENT_LATER && r->last;
+    buf_put(&text, over ? SPAN("given up after a day: ") : SPAN(""));
+    buf_put(&text, why);
+    if (over)
+        state = STORE_SENT_NEVER;
+    settle_log(r, state, buf_span(&text));
+    count(r->cover.kind == REPORT_TLSRPT, state);
+    r->sent += state == STORE_SENT;
+    r->later = r->later || state == STORE_SENT_LATER;
+    reporter_note(r, uri_now(r), state, buf_span(&text), false, destination_noted);
+}
+
 static void settle(struct reporter *r, enum store_sent_state state, const char *why)
 {
-    LOG(state == STORE_SENT ? LOG_INFO : LOG_WARN,
-        state == STORE_SENT ? "report-queued" : "report-not-sent",
-        LOG_T("kind", report_kind_text(r->cover.kind)), LOG_S("about", r->row.subject.domain),
-        LOG_S("to", uri_now(r)), LOG_T("why", why));
-    count(r->cover.kind == REPORT_TLSRPT, state);
-    r->mailed += state == STORE_SENT;
-    r->later = r->later || state == STORE_SENT_LATER;
-    reporter_note(r, uri_now(r), state, span_str(why), false, destination_noted);
+    reporter_settle(r, state, span_str(why));
 }
 
 static bool mailed(void *arg, struct io_message *m)
@@ -45,9 +64,10 @@ static bool mailed(void *arg, struct io_message *m)
     struct reporter *r = arg;
     struct rd rd = RD(m ? m->payload : SPAN(""));
     enum rc_code code = m ? (enum rc_code)rd_enum(&rd, RC_COUNT) : RC_UNAVAILABLE;
-    rd_u64(&rd);
+    CLEANUP(buf_free) struct buf queued = BUF(64);
+    buf_printf(&queued, "queued as %llx", (unsigned long long)rd_u64(&rd));
     if (code == RC_OK && !rd.bad)
-        settle(r, STORE_SENT, "");
+        settle(r, STORE_SENT, buf_str(&queued));
     else if (code == RC_MALFORMED)
         settle(r, STORE_SENT_NEVER, "its address is none that mail can be sent to");
     else
@@ -71,13 +91,9 @@ static void mail_make(struct reporter *r, struct buf *mail)
                                                 .packed = buf_span(&r->packed)});
 }
 
-static void destination_send(struct reporter *r)
+static void mail_send(struct reporter *r)
 {
     CLEANUP(buf_free) struct buf mail = BUF(MAIL_MAX + 65536), b = BUF(IO_MESSAGE_MAX);
-    if (r->rua.https || !r->rua.to_count) {
-        settle(r, STORE_SENT_NEVER, "reports are sent by mail only");
-        return;
-    }
     mail_make(r, &mail);
     if (!report_rua_fits(&r->rua, mail.len)) {
         settle(r, STORE_SENT_NEVER, "it is larger than its destination takes");
@@ -98,8 +114,10 @@ static void destination_send(struct reporter *r)
 
 static void destination_rule(struct reporter *r)
 {
-    if (r->rua.state == REPORT_RUA_SEND)
-        destination_send(r);
+    if (r->rua.state == REPORT_RUA_SEND && r->rua.https)
+        reporter_post(r);
+    else if (r->rua.state == REPORT_RUA_SEND)
+        mail_send(r);
     else
         settle(r, r->rua.state == REPORT_RUA_DROP ? STORE_SENT_NEVER : STORE_SENT_LATER,
                r->rua.why ? r->rua.why : "it cannot be verified now");

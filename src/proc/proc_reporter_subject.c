@@ -38,11 +38,10 @@ static void subjects_ask(struct reporter *r)
              subjects_are, r);
 }
 
-void reporter_day(struct reporter *r, int64_t day)
+void reporter_day(struct reporter *r, int64_t day, bool last)
 {
-    r->running = true;
     r->day = day;
-    r->mailed = r->left = 0;
+    r->last = last;
     r->behind = (struct store_subject){0};
     subjects_ask(r);
 }
