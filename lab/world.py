@@ -439,12 +439,12 @@ for _how in ("redirect", "slow", "never", "told"):
 host("refuse.reports.example", is_a="refuse")
 
 
-def posting(name, *rua):
+def posting(name, *rua, why="No policy, but it wants to hear of TLS by POST."):
     """A domain that wants its TLS reports there."""
     text = "v=TLSRPTv1; rua=" + ",".join(rua)
     strings = " ".join(f'"{text[i:i + 200]}"' for i in range(0, len(text), 200))
     domain(name, signing="none", transport="tls", requirement=("opportunistic",), host_=dict(cert="self"),
-           records=(f"_smtp._tls IN TXT {strings}",), why="No policy, but it wants to hear of TLS by POST.",
+           records=(f"_smtp._tls IN TXT {strings}",), why=why,
            rfc=("RFC 8460 §3",))
 
 
@@ -453,6 +453,8 @@ posting("post-odd.example", "https://redirect.reports.example/r", "https://never
         "https://127.0.0.1/address", "https://refuse.reports.example/", "https://gone.reports.example/",
         "https://self.reports.example:8443/self", "https://slow.reports.example",
         f"mailto:tlsrpt@{SENDER_DOMAIN}", "https://good.reports.example/behind")
+posting("post-lost.example", "mailto:tls@never-rcpt.odd.example", "mailto:tls@later-rcpt.odd.example",
+        why="No policy, but it wants to hear of TLS where nobody takes mail.")
 posting("post-told.example", "https://told.reports.example/t", f"mailto:tlsrpt@{SENDER_DOMAIN}")
 
 # ---- whom mail claims to be from: the receiver's side -------------------------

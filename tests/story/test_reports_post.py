@@ -152,3 +152,18 @@ def test_no_record_leads_inside(clock, geleit, lab):  # noqa: F811
     assert to.startswith("https://good.") and "no address of the Internet" in why
     wait(server, lambda: told(server, "report-queued"))  # the other destination has its mail
     assert len(lab.posts()) == before
+
+
+def test_mail_that_nobody_takes_is_said(clock, geleit):  # noqa: F811
+    server = geleit(options=POSTING)
+    deliver(server, "post-lost.example", "lost")
+    clock.move(700)
+    wait(server, lambda: len(told(server, "report-queued")) == 2)
+    lost = {to: why.split()[-1] for to, why in told(server, "report-queued")}  # the ids of the mails
+
+    def said():
+        return [re.search(r"id=(\S+)", line)[1] for line in alone.log_lines(server, "report-not-delivered")]
+    wait(server, lambda: said() == [lost["mailto:tls@never-rcpt.odd.example"]])
+    clock.move(DAY)
+    wait(server, lambda: said()[1:] == [lost["mailto:tls@later-rcpt.odd.example"]])
+    assert alone.emptied(server)
