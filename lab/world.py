@@ -453,6 +453,7 @@ posting("post-odd.example", "https://redirect.reports.example/r", "https://never
         "https://127.0.0.1/address", "https://refuse.reports.example/", "https://gone.reports.example/",
         "https://self.reports.example:8443/self", "https://slow.reports.example",
         f"mailto:tlsrpt@{SENDER_DOMAIN}", "https://good.reports.example/behind")
+posting("post-many.example", *(f"https://slow.reports.example/{i}" for i in range(12)))
 posting("post-lost.example", "mailto:tls@never-rcpt.odd.example", "mailto:tls@later-rcpt.odd.example",
         why="No policy, but it wants to hear of TLS where nobody takes mail.")
 posting("post-told.example", "https://told.reports.example/t", f"mailto:tlsrpt@{SENDER_DOMAIN}")

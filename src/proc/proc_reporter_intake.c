@@ -27,7 +27,7 @@ struct intake {
     struct arena arena;
     struct rd rest; // of `found`
     struct report_taking taking;
-    size_t done; // of its documents
+    size_t done;           // of its documents
     enum report_kind kind; // of the one that the store is asked to take
     unsigned taken, aside;
     struct buf why; // of the first that is put aside

@@ -28,30 +28,40 @@ static void count(bool tls, enum store_sent_state state)
         meter_count(tls ? METER_REPORT_TLSRPT_FAILED : METER_REPORT_DMARC_FAILED, 1);
 }
 
-static void settle_log(const struct reporter *r, enum store_sent_state state, struct span why)
+static void settle_log(const struct reporter_fate *f, enum report_kind kind)
 {
     static const char *const events[STORE_SENT_STATES] = {"report-put-off", "report-queued",
                                                           "report-not-sent"};
-    bool posted = state == STORE_SENT && r->rua.https;
-    LOG(state == STORE_SENT_NEVER ? LOG_WARN : LOG_INFO, posted ? "report-posted" : events[state],
-        LOG_T("kind", report_kind_text(r->cover.kind)), LOG_S("about", r->row.subject.domain),
-        LOG_S("to", uri_now(r)), LOG_S("why", why));
+    bool posted = f->state == STORE_SENT && span_istarts(f->uri, SPAN("https:"));
+    LOG(f->state == STORE_SENT_NEVER ? LOG_WARN : LOG_INFO,
+        posted ? "report-posted" : events[f->state], LOG_T("kind", report_kind_text(kind)),
+        LOG_S("about", f->subject.domain), LOG_S("to", f->uri), LOG_S("why", f->why));
 }
 
-// In the last run about its day what is put off is given up (RFC 8460 §5.5).
-void reporter_settle(struct reporter *r, enum store_sent_state state, struct span why)
+// RFC 8460 §5.5: for up to 24 hours.
+enum store_sent_state reporter_settle_posted(struct reporter *r, struct reporter_fate f,
+                                             proc_answered then, void *arg)
 {
     CLEANUP(buf_free) struct buf text = BUF(4096);
-    bool over = state == STORE_SENT_LATER && r->last;
+    bool over = f.state == STORE_SENT_LATER && r->last;
+    enum report_kind kind = f.subject.kind == STORE_ABOUT_TLS ? REPORT_TLSRPT : REPORT_DMARC;
     buf_put(&text, over ? SPAN("given up after a day: ") : SPAN(""));
-    buf_put(&text, why);
+    buf_put(&text, f.why);
+    f.why = buf_span(&text);
     if (over)
-        state = STORE_SENT_NEVER;
-    settle_log(r, state, buf_span(&text));
-    count(r->cover.kind == REPORT_TLSRPT, state);
-    r->sent += state == STORE_SENT;
+        f.state = STORE_SENT_NEVER;
+    settle_log(&f, kind);
+    count(kind == REPORT_TLSRPT, f.state);
+    r->sent += f.state == STORE_SENT;
+    reporter_note(r, &f, then, arg);
+    return f.state;
+}
+
+void reporter_settle(struct reporter *r, enum store_sent_state state, struct span why)
+{
+    struct reporter_fate f = {r->row.subject, uri_now(r), state, why, false};
+    state = reporter_settle_posted(r, f, destination_noted, r);
     r->later = r->later || state == STORE_SENT_LATER;
-    reporter_note(r, uri_now(r), state, buf_span(&text), false, destination_noted);
 }
 
 static void settle(struct reporter *r, enum store_sent_state state, const char *why)

@@ -7,6 +7,13 @@ enum { ROOM = 256 << 20 }; // of one subject's tallies and document
 
 static void subject_next(struct reporter *r);
 
+static void day_end(struct reporter *r)
+{
+    r->day_waits = r->posts > 0;
+    if (!r->day_waits)
+        reporter_day_over(r);
+}
+
 static bool subjects_are(void *arg, struct io_message *m)
 {
     struct reporter *r = arg;
@@ -16,7 +23,7 @@ static bool subjects_are(void *arg, struct io_message *m)
     r->rows_left = rd_u16(&rd);
     if (!m || rd.bad || !fine) {
         r->left++;
-        reporter_day_over(r);
+        day_end(r);
         return m && !rd.bad;
     }
     buf_clear(&r->page);
@@ -70,22 +77,26 @@ static bool noted(void *arg, struct io_message *m)
     return true;
 }
 
-void reporter_note(struct reporter *r, struct span uri, enum store_sent_state state,
-                   struct span why, bool done, proc_answered then)
+void reporter_note(struct reporter *r, const struct reporter_fate *f, proc_answered then, void *arg)
 {
     CLEANUP(buf_free) struct buf b = BUF(65536);
-    reports_subject_pack(&b, &r->row.subject);
-    wr_span(&b, uri);
-    wr_u8(&b, (uint8_t)state);
-    wr_span(&b, why);
-    wr_bool(&b, done);
-    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SENT, buf_span(&b), REPORTER_PATIENCE, then, r);
+    reports_subject_pack(&b, &f->subject);
+    wr_span(&b, f->uri);
+    wr_u8(&b, (uint8_t)f->state);
+    wr_span(&b, f->why);
+    wr_bool(&b, f->done);
+    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SENT, buf_span(&b), REPORTER_PATIENCE, then, arg);
 }
 
 void reporter_subject_over(struct reporter *r)
 {
+    if (reporter_posts_left(r)) {
+        noted(r, NULL);
+        return;
+    }
     r->left += r->later;
-    reporter_note(r, SPAN(""), STORE_SENT_LATER, SPAN(""), !r->later, noted);
+    reporter_note(r, &(struct reporter_fate){.subject = r->row.subject, .done = !r->later}, noted,
+                  r);
 }
 
 static bool tallies_room(struct reporter *r)
@@ -177,7 +188,7 @@ static void subject_next(struct reporter *r)
     while (r->rows_left > 0) {
         r->rows_left--;
         if (!reports_row_unpack(&r->rows, &r->row)) {
-            reporter_day_over(r);
+            day_end(r);
             return;
         }
         r->behind = r->row.subject;
@@ -196,5 +207,5 @@ static void subject_next(struct reporter *r)
     if (r->rows_more && !r->proc->draining)
         subjects_ask(r);
     else
-        reporter_day_over(r);
+        day_end(r);
 }

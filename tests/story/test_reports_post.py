@@ -98,6 +98,9 @@ def test_one_bad_destination_stops_no_other(clock, geleit, lab):  # noqa: F811
     is_now("slow", SENT, "status 201")
     is_now("behind", SENT, "status 201")
     is_now("mailto", SENT, "queued as ")
+    lines = alone.log_lines(server, "about=post-odd.example")
+    order = [next(i for i, line in enumerate(lines) if "." + host in line) for host in ("example/behind", "example/n ")]
+    assert order == sorted(order), "a host that does not answer held up another"
     # RFC 8460 §3: it may have trouble with certificates, and is to hear of it.
     is_now("self.", SENT, "status 201; its certificate is not valid: self")
     assert [to for to, _ in told(server, "report-certificate")] == ["https://self.reports.example:8443/self"]
@@ -167,3 +170,19 @@ def test_mail_that_nobody_takes_is_said(clock, geleit):  # noqa: F811
     clock.move(DAY)
     wait(server, lambda: said()[1:] == [lost["mailto:tls@later-rcpt.odd.example"]])
     assert alone.emptied(server)
+
+
+def test_many_posts_and_a_fetcher_that_dies(clock, geleit, lab):  # noqa: F811
+    server = geleit(options={**POSTING, "report.post_timeout": "10s"})
+    deliver(server, "post-many.example", "many")
+    clock.move(700)
+    wait(server, lambda: posts(lab, "slow", "post-many.example"))
+    alone.kill(alone.role_pids(server, "fetcher"))
+    wait(server, lambda: told(server, "report-put-off"))
+    wait(server, lambda: len(states(server, "post-many.example")) == 12, 30)
+    wait(server, lambda: alone.log_lines(server, "reports-sent"))
+    clock.move(70)
+    wait(server, lambda: [s for s, _ in states(server, "post-many.example").values()] == [SENT] * 12, 30)
+    arrived = [p["request"].split()[1] for p, _ in posts(lab, "slow", "post-many.example")]
+    assert set(arrived) == {f"/{i}" for i in range(12)}
+    assert len(told(server, "report-posted")) == 12, "what was noted as posted was posted again"
