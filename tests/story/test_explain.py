@@ -160,8 +160,9 @@ def test_nonsense_gets_one_sentence(server, word):
 def test_a_trust_anchor_that_is_not_there(lab, program):
     r = lab.run([program, "explain", "bob@dane.example", "-o", "store.path=/no/where",
                  "-o", "dns.trust_anchor=/no/anchor"])
-    assert r.returncode == 75 and r.stdout == ""
-    assert "trust anchor" in r.stderr
+    assert r.returncode == 2 and r.stdout == ""
+    assert "the trust anchor's file /no/anchor cannot be read: No such file" in r.stderr
+    assert r.stderr.endswith("geleit: a resolver of its own cannot start; the lines above say why\n")
 
 
 def test_the_door_is_shut_to_others(server):
@@ -181,6 +182,21 @@ def test_garbage_at_the_door_harms_nobody(server):
                 assert s.recv(10) == b""
             except ConnectionResetError:
                 pass
+    assert explain(server, "bob@plain.example")["decision"] == "deliver"
+
+
+def test_too_many_at_the_door_are_told_so(server):
+    path, held = os.path.join(server.store, "control.sock"), []
+    try:
+        for _ in range(64):
+            held.append(socket.socket(socket.AF_UNIX))
+            held[-1].connect(path)
+        r = server.command("queue", "list")
+        assert (r.returncode, r.stdout) == (75, "")
+        assert r.stderr == "geleit: the server has too many commands to answer at once\n"
+    finally:
+        for s in held:
+            s.close()
     assert explain(server, "bob@plain.example")["decision"] == "deliver"
 
 
