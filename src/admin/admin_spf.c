@@ -81,7 +81,7 @@ static void show_step(struct admin_page *p, const struct auth_spf_step *s)
     admin_put(p, INK_DIM, record ? SPAN("┌─ ") : SPAN("├─ "));
     if (record)
         admin_putf(p, INK_BOLD, "%s  ", s->domain.text);
-    admin_put(p, INK_NONE, s->term);
+    admin_put(p, INK_NONE, record || s->term.len ? s->term : dns_name_span(&s->domain));
     if (s->target.len)
         admin_putf(p, INK_DIM, "  → %s", s->target.text);
     if (!record)

@@ -141,6 +141,16 @@ def test_without_a_server_it_asks_itself_and_says_so(lab, program):
     assert "resolver of its own" in r.stderr or "a resolver and a fetcher of its own" in r.stderr
 
 
+def test_spf_without_a_server_asks_itself_once(lab, program):
+    s = lab.state
+    r = lab.run([program, "spf", "192.0.2.1", "a@silent.example", "h.example", "-o", "store.path=/no/where",
+                 "-o", f"dns.trust_anchor={s}/anchor", "-o", f"dns.root_hints={s}/root.hints", "-o", "dns.timeout=2s"])
+    assert r.returncode == 75, r.stderr
+    assert r.stderr == ("geleit: no server answers at /no/where/control.sock (No such file or directory); "
+                        "asking with a resolver of its own\n")
+    assert "├─ silent.example  error  (a DNS lookup failed)" in r.stdout
+
+
 def test_other_options_than_the_servers_are_not_the_servers_answer(server):
     r = server.command("explain", "--json", "bob@dane.example", "-o", "send.policy=dane.example clear")
     assert json.loads(r.stdout)["hosts"][0]["requirement"] == "local-clear"
