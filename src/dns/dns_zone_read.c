@@ -74,6 +74,8 @@ static bool record(struct zone_reader *r, size_t at)
     if (r->words[at].quoted || !zone_type(r->words[at].text, &one.type))
         return zone_fault(r, r->words[at].line, "'%.*s' is no type of records known here",
                           SPAN_FMT(span_first(r->words[at].text, 40)));
+    if (span_ieq(r->words[at].text, SPAN("DNAME"))) // it stands for names that are not here
+        return zone_fault(r, r->words[at].line, "DNAME is not supported");
     // RFC 1035 §5.1: what is left out is that of the record before.
     if (!r->ttl_set)
         r->ttl = one.ttl;

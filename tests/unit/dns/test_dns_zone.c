@@ -199,6 +199,7 @@ static const struct wrong wrongs[] = {
     {"blank inside of a label", "a\\032b. A 192.0.2.1\n", 1, "is no name"},
     {"$INCLUDE", "$INCLUDE /etc/passwd\n", 1, "$INCLUDE is not supported"},
     {"$GENERATE", "$GENERATE 1-9999999 a$ A 192.0.2.1\n", 1, "is not supported"},
+    {"DNAME", "a.example. DNAME b.example.\n", 1, "DNAME is not supported"},
     {"$ORIGIN without a name", "$ORIGIN\n", 1, "$ORIGIN takes one word"},
     {"$TTL that is none", "$TTL soon\n", 1, "$TTL takes a time"},
     {"$TTL too large", "$TTL 2147483648\n", 1, "$TTL takes a time"},
