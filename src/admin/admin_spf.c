@@ -21,10 +21,9 @@ bool admin_sender(struct buf *out, const char *text)
         buf_printf(out, "postmaster@%s", domain.text);
         return true;
     }
-    if (!mail_address_parse(&address, s, true, &a))
-        return false;
-    buf_put(out, address.text);
-    return true;
+    // What is no address can have come all the same: RFC 7208 §4.3 has a result for it.
+    buf_put(out, mail_address_parse(&address, s, true, &a) ? address.text : s);
+    return rc_ok(buf_state(out));
 }
 
 struct dns_name admin_self(const struct admin_dns *d)

@@ -86,9 +86,16 @@ static bool entry(struct zone_reader *r)
 {
     if (!r->indented && !r->words[0].quoted && r->words[0].text.at[0] == '$')
         return directive(r);
+    if (r->indented && !r->owned)
+        return zone_fault(r, r->words[0].line, "the first record has no owner");
+    if (!r->indented)
+        r->foreign = zone_name_foreign(&r->words[0]);
+    if (r->foreign) { // good DNS ("My\032Printer._ipp._tcp"), but no name is ever made of it
+        r->owned = true;
+        return true;
+    }
     if (r->indented)
-        return r->owned ? record(r, 0)
-                        : zone_fault(r, r->words[0].line, "the first record has no owner");
+        return record(r, 0);
     r->owned = zone_name(r, &r->words[0], &r->owner);
     return r->owned && record(r, 1);
 }
