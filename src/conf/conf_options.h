@@ -95,9 +95,9 @@ X(local_return_path, "local.return_path", CONF_BOOL, 0, 1, "false", NULL, CONF_S
   "Write Return-Path into what is handed to the mailbox server; Dovecot and Cyrus write it themselves.")
 X(local_check, "local.check_mailboxes", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
   "Ask the users' file, and Dovecot, who has a mailbox, and refuse mail for others at once; off: whoever takes it by LMTP says so later, and the sender gets a bounce.")
-X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_postmaster,
   "Address of the postmaster of domains where neither an alias nor a mailbox says who that is; empty: the mailbox postmaster of that domain.")
-X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_detail,
   "Character that begins a detail in local-parts: alice+news goes to alice; empty: none.")
 
 X(alias_files, "alias.files", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, NULL,
