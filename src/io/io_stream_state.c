@@ -117,6 +117,8 @@ static void take(struct io_stream *s)
         wait_async(s);
     if (w.n)
         deliver(s, (struct span){scratch, w.n});
+    if (s->in.secret)
+        mem_wipe(scratch, w.n);
 }
 
 // ---- writing
@@ -279,6 +281,8 @@ static void shake_begin(struct io_stream *s)
     }
     s->ssl = s->next;
     s->next = NULL;
+    if (s->in.secret)
+        io_stream_secret(s);
     s->tls_asked = s->wrote = false;
     s->state = IO_STREAM_SHAKING;
     if (s->clear.len)

@@ -83,9 +83,9 @@ void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct 
 static void send_keys(struct proc_instance *i, const struct proc_setup *s)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
+    b.secret = true;
     proc_certificates_put(&s->certificates, proc_master_tickets(i->master), &b);
     proc_instance_send(i, MSG_KEYS, buf_span(&b), -1);
-    explicit_bzero(b.at, b.len);
 }
 
 static void send_listeners(struct proc_instance *i, const struct proc_bound *bound, size_t count)
@@ -133,6 +133,7 @@ static struct rc spawn(struct proc_instance *i)
         return rc;
     }
     i->channel = io_channel_new(i->master->loop, fds[0], got, closed, i);
+    io_channel_secret(i->channel); // keys
     return RC(OK);
 }
 
