@@ -12,12 +12,20 @@
 // A role that lived for a minute was all right; its death is news, not a habit.
 static const int64_t lived_us = SECONDS(60);
 static const int64_t grace_us = SECONDS(2);
+static const int64_t linked_us = SECONDS(1);
 static const int pauses_s[] = {0, 1, 2, 4, 8, 16, 30};
 enum { PAUSES = sizeof pauses_s / sizeof *pauses_s };
 
 #define LOG_WHO(i) LOG_T("role", proc_kind_text((i)->kind)), LOG_I("index", (i)->index)
 
 static void link_pair(struct proc_instance *a, struct proc_instance *b);
+
+// What it says of a channel may have crossed the one that a new process brought: who is
+// still cut off then says so again.
+static bool is_new(const struct proc_instance *i)
+{
+    return io_now(i->master->loop).us - i->since.us < linked_us;
+}
 
 static bool got_cut_off(struct proc_instance *i, const struct io_message *m)
 {
@@ -29,6 +37,8 @@ static bool got_cut_off(struct proc_instance *i, const struct io_message *m)
         struct proc_instance *other = &i->master->instances[k];
         if (other == i || (unsigned)other->kind != kind || other->index != index || !other->channel)
             continue; // one that is dead is linked when it comes again
+        if (is_new(i) || is_new(other))
+            continue;
         LOG(LOG_ERROR, "cut-off", LOG_WHO(i), LOG_T("from", proc_kind_text(other->kind)));
         link_pair(i, other);
     }
