@@ -117,11 +117,12 @@ int admin_report(const struct admin_call *call)
         const char *verb;
         bool files;
         int (*run)(const struct admin_call *call);
+        bool domain; // one may be named
     } verbs[] = {
         {"show", true, show},
         {"import", true, admin_report_import},
-        {"list", false, admin_report_list},
-        {"week", false, admin_report_week},
+        {"list", false, admin_report_list, true},
+        {"week", false, admin_report_week, true},
         {"preview", false, admin_report_preview},
         {"send", false, admin_report_send},
     };
@@ -131,7 +132,9 @@ int admin_report(const struct admin_call *call)
         if (verbs[i].files && call->word_count < 2)
             return admin_complain("report %s: name at least one file ('-': standard input)",
                                   verbs[i].verb);
-        if (!verbs[i].files && call->word_count > 1)
+        if (verbs[i].domain && call->word_count > 2)
+            return admin_complain("report %s: name one domain, or none", verbs[i].verb);
+        if (!verbs[i].files && !verbs[i].domain && call->word_count > 1)
             return admin_complain("report %s takes no argument", verbs[i].verb);
         return verbs[i].run(call);
     }

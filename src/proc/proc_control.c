@@ -83,7 +83,7 @@ static void (*const verbs[CONTROL_VERBS])(struct control_job *j) = {
     [CONTROL_REPORT_PREVIEW] = control_report_preview,
     [CONTROL_REPORT_SEND] = control_report_send,
     [CONTROL_REPORT_LIST] = control_report_list,
-    [CONTROL_REPORT_WEEK] = control_report_list,
+    [CONTROL_REPORT_WEEK] = control_report_week,
     [CONTROL_REPORT_TAKE] = control_report_take,
     [CONTROL_DNS] = control_dns,
 };

@@ -186,36 +186,19 @@ static bool taken_one(void *arg, const struct store_taken *t)
     return true;
 }
 
-static bool delivery_one(void *arg, const struct store_delivery_row *d)
-{
-    struct listing *l = arg;
-    if (l->out.len > PAGE)
-        return false;
-    json_open(&l->json, NULL, '{');
-    day_put(&l->json, "day", d->day);
-    json_str(&l->json, "domain", d->domain);
-    json_str(&l->json, "protection", span_str(store_protection_text(d->protection)));
-    json_int(&l->json, "deliveries", (int64_t)d->count);
-    json_close(&l->json, '}');
-    return true;
-}
-
 bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_message *m)
 {
     struct listing l = {.out = BUF(IO_MESSAGE_MAX - 1024)};
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
     struct rd rd = RD(m->payload);
     uint64_t behind = rd_u64(&rd);
-    bool deliveries = rd_bool(&rd);
-    int64_t today = store_day(io_wall(r->proc->loop));
     if (!rd_end(&rd))
         return false;
     proc_group_flush(r);
     l.json = JSON(&l.out);
     json_open(&l.json, NULL, '[');
-    struct rc rc = !r->history  ? RC(UNAVAILABLE)
-                   : deliveries ? store_deliveries(r->history, today - 6, today, delivery_one, &l)
-                                : store_taken_list(r->history, behind, taken_one, &l);
+    struct rc rc =
+        r->history ? store_taken_list(r->history, behind, taken_one, &l) : RC(UNAVAILABLE);
     json_close(&l.json, ']');
     wr_u8(&b, (uint8_t)rc.code);
     wr_u64(&b, l.count == LIST_MAX ? l.last : 0);
