@@ -120,27 +120,40 @@ static bool tallies_room(struct reporter *r)
 
 static void tallies_ask(struct reporter *r);
 
+// Policies come in order, so that each is kept once. False: there is no room.
+static bool tally_keep(struct reporter *r, struct rd *rd)
+{
+    struct span policy = rd_span(rd), detail = rd_span(rd);
+    uint64_t sessions = rd_u64(rd), times = rd_u64(rd);
+    if (rd->bad || !tallies_room(r))
+        return false;
+    if (r->count == 0 || !span_eq(policy, r->last_policy))
+        r->last_policy = arena_dup(&r->arena, policy);
+    r->last_detail = arena_dup(&r->arena, detail);
+    if (!r->last_policy.at || !r->last_detail.at)
+        return false;
+    r->tallies[r->count] =
+        (struct report_tls_tally){r->last_policy, r->last_detail, sessions, times};
+    r->records[r->count++] = (struct report_dmarc_tally){r->last_detail, sessions};
+    return true;
+}
+
 static bool tallies_are(void *arg, struct io_message *m)
 {
     struct reporter *r = arg;
     struct rd rd = RD(m ? m->payload : SPAN(""));
-    bool fine = rd_u8(&rd) == RC_OK, more = rd_bool(&rd);
-    for (unsigned n = rd_u16(&rd); n > 0 && !rd.bad && tallies_room(r); n--) {
-        r->last_policy = arena_dup(&r->arena, rd_span(&rd));
-        r->last_detail = arena_dup(&r->arena, rd_span(&rd));
-        uint64_t sessions = rd_u64(&rd), times = rd_u64(&rd);
-        if (rd.bad || !r->last_policy.at || !r->last_detail.at)
-            break;
-        r->tallies[r->count] =
-            (struct report_tls_tally){r->last_policy, r->last_detail, sessions, times};
-        r->records[r->count++] = (struct report_dmarc_tally){r->last_detail, sessions};
-    }
+    bool fine = rd_u8(&rd) == RC_OK, more = rd_bool(&rd), full = false;
+    for (unsigned n = rd_u16(&rd); n > 0 && !full && !rd.bad; n--)
+        full = !tally_keep(r, &rd);
     if (!m || rd.bad || !fine) {
         r->later = true;
         reporter_subject_over(r);
-    } else if (more && r->count) {
+    } else if (more && r->count && !full) {
         tallies_ask(r);
     } else {
+        if (full)
+            LOG(LOG_WARN, "report-incomplete", LOG_S("domain", r->row.subject.domain),
+                LOG_T("why", "its tallies have no room in memory"));
         reporter_document(r);
     }
     return m && !rd.bad;
