@@ -167,7 +167,7 @@ def test_the_owner_of_a_domain_hears_who_sent_in_its_name(clock, lab, program):
         assert lab_.until(lambda: ("dmarc", auth.GOOD) in queued(server), 20, 0.1), server.log_end()
 
 
-def test_a_preview_of_many_pages_is_whole(reporting):
+def test_lists_of_many_pages_are_whole(reporting):
     server = reporting
     deliver(server, "sts-enforce.example", "many")
     server.stop()
@@ -175,9 +175,14 @@ def test_a_preview_of_many_pages_is_whole(reporting):
         db.execute("WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40000) INSERT INTO subject"
                    " (day, kind, domain, about, keys, lost, done) SELECT day, kind, printf('many-%d.example', n), about,"
                    " keys, lost, done FROM n, subject WHERE domain = 'sts-enforce.example'")
+        db.execute("INSERT INTO delivery (day, domain, protection, count) SELECT day, domain, 3, 7 FROM subject"
+                   " WHERE domain LIKE 'many-%'")
         db.commit()
     server.start()
     seen = json.loads(command(server, "preview", "--json"))
     names = [r["domain"] for r in seen["reports"]]
     assert len(names) == len(set(names)) == 40001 and "more" not in seen
     assert command(server, "preview").count("many-") == 40000
+    week = {w["domain"]: w["deliveries"] for w in json.loads(command(server, "week", "--json"))}
+    assert len(week) == 40001 and week["many-40000.example"] == {"pkix": 7}
+    assert list(json.loads(command(server, "week", "many-7.example", "--json"))[0]["deliveries"]) == ["pkix"]
