@@ -20,6 +20,9 @@ struct io_stream_owner {
     void (*drained)(void *arg);                  // everything written was handed to the kernel
     void (*connected)(void *arg, struct rc how); // io_stream_connect only
     void (*secured)(void *arg, struct rc how);   // handshake over; facts: io_stream_tls()
+    // The peer will say no more; its last input was offered. Who has this is not told CLOSED:
+    // the peer may still listen, until io_stream_close().
+    void (*ended)(void *arg);
     // CLOSED: by the peer, after its last input was offered, what was written has
     // left, and no pause is on. OK: io_stream_close() is through. Else a failure.
     void (*closed)(void *arg, struct rc why);

@@ -378,6 +378,15 @@ static void settle_close(struct io_stream *s)
         io_timer_set(s->loop, &s->limit, (struct mono){io_now(s->loop).us + leave_us});
 }
 
+// What it still listens to is the owner's to know.
+static void tell_ended(struct io_stream *s)
+{
+    if (s->ended || s->paused || s->again || s->closing)
+        return;
+    s->ended = true;
+    s->owner->ended(s->arg);
+}
+
 // The peer ended the stream, or the network did.
 static void settle_end(struct io_stream *s)
 {
@@ -390,6 +399,8 @@ static void settle_end(struct io_stream *s)
     }
     if (!rc_ok(s->fail))
         tell_closed(s, s->fail);
+    else if (s->eof && s->owner->ended)
+        tell_ended(s);
     else if (s->eof && !s->paused && !s->again && !io_stream_pending(s) && !s->closing)
         tell_closed(s, RC(CLOSED));
 }
