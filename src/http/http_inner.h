@@ -14,8 +14,8 @@ struct http_request {
     const char *path;
     struct MHD_Response *response; // NULL: not answered yet
     unsigned status, retry_s;
-    const char *allow;
-    bool asking; // the handler is at work: nothing to resume yet
+    const char *field, *value; // one more of the answer; NULL: none
+    bool asking;               // the handler is at work: nothing to resume yet
     bool post;
     int fd; // of the body; -1: none yet
     uint64_t size;

@@ -42,8 +42,8 @@ static struct MHD_Response *response_new(struct http_request *r, const char *typ
     if (!is)
         panic("no memory for an answer of %zu bytes", body.len);
     MHD_add_response_header(is, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (r->allow)
-        MHD_add_response_header(is, MHD_HTTP_HEADER_ALLOW, r->allow);
+    if (r->field)
+        MHD_add_response_header(is, r->field, r->value);
     if (r->retry_s) {
         snprintf(seconds, sizeof seconds, "%u", r->retry_s);
         MHD_add_response_header(is, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
@@ -67,9 +67,10 @@ void http_retry_after(struct http_request *r, unsigned seconds)
     r->retry_s = seconds;
 }
 
-void http_allow(struct http_request *r, const char *methods)
+void http_field(struct http_request *r, const char *name, const char *value)
 {
-    r->allow = methods;
+    r->field = name;
+    r->value = value;
 }
 
 static enum MHD_Result send_answer(const struct http_request *r)
@@ -228,7 +229,7 @@ static enum MHD_Result begin(struct http_request *r, const char *method)
         return MHD_YES;
     if (r->post && (there & HTTP_POST))
         return post_begin(r);
-    http_allow(r, allowed(there));
+    http_field(r, MHD_HTTP_HEADER_ALLOW, allowed(there));
     return say(r, MHD_HTTP_METHOD_NOT_ALLOWED, "");
 }
 

@@ -52,6 +52,7 @@ const struct io_endpoint *http_peer(const struct http_request *request);       /
 int http_body(const struct http_request *request, uint64_t *size);
 
 void http_retry_after(struct http_request *request, unsigned seconds); // before the answer
-void http_allow(struct http_request *request, const char *methods);    // likewise
+// Likewise, and one of its own; both are borrowed for good.
+void http_field(struct http_request *request, const char *name, const char *value);
 // Copies `body`. HEAD is answered without it.
 void http_answer(struct http_request *request, unsigned status, const char *type, struct span body);

@@ -90,12 +90,21 @@ void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct 
         io_channel_send(i->channel, (uint16_t)kind, 0, payload, fd);
 }
 
+// Web has them while it needs them.
 static void send_keys(struct proc_instance *i, const struct proc_setup *s)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
+    static const struct proc_certificates none;
+    bool needed = i->kind == PROC_RECEIVER || conf_count(s->conf, CONF_report_listen);
     b.secret = true;
-    proc_certificates_put(&s->certificates, proc_master_tickets(i->master), &b);
+    proc_certificates_put(needed ? &s->certificates : &none,
+                          needed ? proc_master_tickets(i->master) : SPAN(""), &b);
     proc_instance_send(i, MSG_KEYS, buf_span(&b), -1);
+}
+
+void proc_instance_send_keys(struct proc_instance *i)
+{
+    send_keys(i, i->master->setup);
 }
 
 static void send_listeners(struct proc_instance *i, const struct proc_bound *bound, size_t count)
@@ -103,7 +112,7 @@ static void send_listeners(struct proc_instance *i, const struct proc_bound *bou
     proc_instance_send(i, MSG_LISTEN_RESET, SPAN(""), -1);
     for (size_t k = 0; k < count; k++) {
         CLEANUP(buf_free) struct buf b = BUF(8192);
-        wr_u8(&b, (uint8_t)bound[k].service);
+        wr_u8(&b, bound[k].kind);
         wr_span(&b, bound[k].text);
         proc_instance_send(i, MSG_LISTEN, buf_span(&b), bound[k].fd);
     }
@@ -117,8 +126,10 @@ void proc_instance_configure(struct proc_instance *i)
     proc_instance_send(i, MSG_SECTION, buf_span(&section), -1);
     if (i->kind == PROC_CONTROL)
         send_listeners(i, &s->door, s->door.text.len > 0);
-    if (i->kind == PROC_WEB)
+    if (i->kind == PROC_WEB) {
+        send_keys(i, s);
         send_listeners(i, s->web, s->web_count);
+    }
     if (i->kind != PROC_RECEIVER)
         return;
     send_keys(i, s);

@@ -17,8 +17,8 @@ enum proc_message {
     MSG_KEYS = 4,
     MSG_SIGNERS = 16, // DKIM: [span domain, span selector, span sender, u8 services, span key
                       // (PEM)], read by proc_signer_unpack(). As MSG_KEYS
-    MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service, span text. A reload sends them anew
-                      // after LISTEN_RESET
+    MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service (of web: proc_web_door), span text. A
+                      // reload sends them anew after LISTEN_RESET
     MSG_ALIASES = 18, // [span file, u64 bytes of it], [span SRS secret]; fd: their texts, one
                       // behind the other (none: no files). As MSG_KEYS
     MSG_LISTEN_RESET = 8,

@@ -1,0 +1,19 @@
+// The two things the web role does: a page of metrics, in clear text (proc_web_meters.c), and
+// a place where others post their reports, by HTTPS (proc_web_reports.c).
+#pragma once
+#include "http_server.h"
+#include "proc_role.h"
+
+struct web_meters;
+struct web_meters *web_meters_new(struct proc *p);
+void web_meters_free(struct web_meters *w);
+// Sockets of p->listeners that are for it, in the place of those before.
+void web_meters_listen(struct web_meters *w);
+
+struct web_reports;
+struct web_reports *web_reports_new(struct proc *p);
+// Those who wait get 503.
+void web_reports_free(struct web_reports *w);
+// As p->conf, p->tls and, if they are new, p->listeners have it; connections stay.
+void web_reports_configure(struct web_reports *w, bool listeners);
+void web_reports_measure(const struct web_reports *w);
