@@ -173,13 +173,13 @@
       "")                                                                                          \
     X(REPORT_UNKNOWN_BROKEN, COUNTER, "reports_received_total",                                    \
       "kind=\"unknown\",result=\"broken\"", "")                                                    \
-    X(POSTS_TAKEN, COUNTER, "report_posts_total", "result=\"taken\"",                              \
+    X(POSTS_TAKEN, COUNTER, "report_posts_received_total", "result=\"taken\"",                     \
       "What others posted by HTTPS, by what became of it; aside: not understood, kept; later: "    \
       "no room or no answer; limited: too many of one client; refused: no report at all")          \
-    X(POSTS_ASIDE, COUNTER, "report_posts_total", "result=\"aside\"", "")                          \
-    X(POSTS_LATER, COUNTER, "report_posts_total", "result=\"later\"", "")                          \
-    X(POSTS_LIMITED, COUNTER, "report_posts_total", "result=\"limited\"", "")                      \
-    X(POSTS_REFUSED, COUNTER, "report_posts_total", "result=\"refused\"", "")                      \
+    X(POSTS_ASIDE, COUNTER, "report_posts_received_total", "result=\"aside\"", "")                 \
+    X(POSTS_LATER, COUNTER, "report_posts_received_total", "result=\"later\"", "")                 \
+    X(POSTS_LIMITED, COUNTER, "report_posts_received_total", "result=\"limited\"", "")             \
+    X(POSTS_REFUSED, COUNTER, "report_posts_received_total", "result=\"refused\"", "")             \
     X(POSTERS, GAUGE, "report_connections", "", "Connections of those who post reports")
 
 // Buckets in milliseconds.

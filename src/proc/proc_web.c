@@ -34,10 +34,8 @@ static void reload(struct proc *p)
 static void drain(struct proc *p)
 {
     struct web *w = p->data;
-    web_meters_free(w->meters);
-    web_reports_free(w->reports);
-    free(w);
-    p->data = NULL;
+    web_meters_stop(w->meters);
+    web_reports_stop(w->reports);
     proc_drained(p);
 }
 

@@ -5,15 +5,14 @@
 #include "proc_role.h"
 
 struct web_meters;
-struct web_meters *web_meters_new(struct proc *p);
-void web_meters_free(struct web_meters *w);
+struct web_meters *web_meters_new(struct proc *p); // lasts as long as the process
+void web_meters_stop(struct web_meters *w);        // answers to what it asked may still come
 // Sockets of p->listeners that are for it, in the place of those before.
 void web_meters_listen(struct web_meters *w);
 
 struct web_reports;
-struct web_reports *web_reports_new(struct proc *p);
-// Those who wait get 503.
-void web_reports_free(struct web_reports *w);
+struct web_reports *web_reports_new(struct proc *p); // lasts as long as the process
+void web_reports_stop(struct web_reports *w);        // those who wait get 503
 // As p->conf, p->tls and, if they are new, p->listeners have it; connections stay.
 void web_reports_configure(struct web_reports *w, bool listeners);
 void web_reports_measure(const struct web_reports *w);

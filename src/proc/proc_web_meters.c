@@ -187,7 +187,7 @@ static void forget(struct waiting **list)
     }
 }
 
-static void stop(struct web_meters *w)
+void web_meters_stop(struct web_meters *w)
 {
     forget(&w->served);
     forget(&w->next);
@@ -207,7 +207,7 @@ void web_meters_listen(struct web_meters *w)
                           .arg = w,
                           .connections = CONNECTIONS,
                           .patience_s = CONNECTION_PATIENCE_S};
-    stop(w);
+    web_meters_stop(w);
     w->doors = mem_new((p->listener_count + 1) * sizeof *w->doors);
     for (size_t i = 0; i < p->listener_count; i++) {
         const char *why = "";
@@ -226,10 +226,4 @@ struct web_meters *web_meters_new(struct proc *p)
     w->proc = p;
     w->self.process = (struct meter_process){.role = proc_kind_text(PROC_WEB), .index = p->index};
     return w;
-}
-
-void web_meters_free(struct web_meters *w)
-{
-    stop(w);
-    free(w);
 }

@@ -24,6 +24,7 @@ enum {
     LATER_S = 600,
     KEYS = 4096, // clients that a rate is kept for
 };
+#define TURN_PATIENCE   SECONDS(60) // for the reporter's attention
 #define ANSWER_PATIENCE SECONDS(120)
 
 struct post {
@@ -188,8 +189,7 @@ static void got_post(struct web_reports *w, struct http_request *r)
     if (p->next)
         p->next->at = &p->next;
     w->posts = p;
-    io_timer_set(w->proc->loop, &p->limit,
-                 (struct mono){io_now(w->proc->loop).us + ANSWER_PATIENCE});
+    io_timer_set(w->proc->loop, &p->limit, (struct mono){io_now(w->proc->loop).us + TURN_PATIENCE});
     ask_next(w);
 }
 
@@ -330,11 +330,10 @@ void web_reports_measure(const struct web_reports *w)
     meter_set(METER_POSTERS, w->https ? (int64_t)http_tls_connections(w->https) : 0);
 }
 
-void web_reports_free(struct web_reports *w)
+void web_reports_stop(struct web_reports *w)
 {
     while (w->posts)
         post_free(w->posts);
     http_tls_free(w->https);
-    abuse_buckets_free(w->clients);
-    free(w);
+    w->https = NULL;
 }

@@ -101,7 +101,7 @@ def numbers(server):
 
 
 def posts(server, result):
-    return numbers(server)[f'geleit_report_posts_total{{result="{result}"}}']
+    return numbers(server)[f'geleit_report_posts_received_total{{result="{result}"}}']
 
 
 def test_curl(start, tmp_path):
@@ -131,8 +131,8 @@ def test_what_is_no_report(start):
     assert post(server, report("good"))[0].status == 201
     assert '"good"' in taken(server) and '"broken"' not in taken(server)
     seen = numbers(server)
-    assert seen['geleit_report_posts_total{result="aside"}'] == 2
-    assert seen['geleit_report_posts_total{result="refused"}'] == 1
+    assert seen['geleit_report_posts_received_total{result="aside"}'] == 2
+    assert seen['geleit_report_posts_received_total{result="refused"}'] == 1
 
 
 def test_what_is_no_post(start):
@@ -301,7 +301,7 @@ def test_cut_in_the_middle(start):
     assert post(server, report("whole"))[0].status == 201
     assert '"cut"' not in taken(server) and '"whole"' in taken(server)
     seen = numbers(server)
-    assert seen['geleit_report_posts_total{result="aside"}'] == 0 and not alone.log_lines(server, "role-died")
+    assert seen['geleit_report_posts_received_total{result="aside"}'] == 0 and not alone.log_lines(server, "role-died")
 
 
 def shown(server):
