@@ -35,8 +35,7 @@ static void drain(struct proc *p)
 {
     struct web *w = p->data;
     web_meters_stop(w->meters);
-    web_reports_stop(w->reports);
-    proc_drained(p);
+    web_reports_drain(w->reports, proc_drained);
 }
 
 static void measure(struct proc *p)

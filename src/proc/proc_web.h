@@ -12,7 +12,8 @@ void web_meters_listen(struct web_meters *w);
 
 struct web_reports;
 struct web_reports *web_reports_new(struct proc *p); // lasts as long as the process
-void web_reports_stop(struct web_reports *w);        // those who wait get 503
+// Takes nothing more, waits a moment for the answers that are on their way, and calls.
+void web_reports_drain(struct web_reports *w, void (*drained)(struct proc *p));
 // As p->conf, p->tls and, if they are new, p->listeners have it; connections stay.
 void web_reports_configure(struct web_reports *w, bool listeners);
 void web_reports_measure(const struct web_reports *w);

@@ -26,6 +26,8 @@ enum {
 };
 #define TURN_PATIENCE   SECONDS(60) // for the reporter's attention
 #define ANSWER_PATIENCE SECONDS(120)
+#define DRAIN_PATIENCE  SECONDS(5)
+#define LAST_WORDS      (200 * US_PER_MS) // until what is said has left
 
 struct post {
     struct post *next, **at;
@@ -42,6 +44,8 @@ struct web_reports {
     struct abuse_rate rate;
     struct post *posts; // the newest first
     unsigned asked;
+    void (*drained)(struct proc *p); // NULL: it is not to end
+    struct io_timer end;
 };
 
 static void ask_next(struct web_reports *w);
@@ -118,6 +122,11 @@ static void tell(struct http_request *r, const struct intaken *is)
     say(r, is->taken ? 201 : 422, buf_span(&b));
 }
 
+static void end_in(struct web_reports *w, int64_t us)
+{
+    io_timer_set(w->proc->loop, &w->end, (struct mono){io_now(w->proc->loop).us + us});
+}
+
 static bool answered(void *arg, struct io_message *m)
 {
     struct post *p = arg;
@@ -131,7 +140,10 @@ static bool answered(void *arg, struct io_message *m)
     if (!fine)
         is = (struct intaken){.rc = RC(UNAVAILABLE)};
     tell(r, &is);
-    ask_next(w);
+    if (w->drained && !w->posts)
+        end_in(w, LAST_WORDS);
+    else
+        ask_next(w);
     return fine;
 }
 
@@ -183,6 +195,10 @@ static void got_post(struct web_reports *w, struct http_request *r)
         say(r, 422, SPAN("There is nothing in it.\n"));
         return;
     }
+    if (w->drained) {
+        say_later(r);
+        return;
+    }
     struct post *p = mem_new(sizeof *p);
     *p = (struct post){.next = w->posts, .at = &w->posts, .web = w, .request = r};
     p->limit = (struct io_timer){.fire = put_off, .arg = p};
@@ -228,6 +244,10 @@ static bool known_encoding(struct span is)
 static void head(void *arg, struct http_request *r)
 {
     struct web_reports *w = arg;
+    if (w->drained) {
+        say_later(r);
+        return;
+    }
     if (too_many(w, r) || known_encoding(http_header(r, "Content-Encoding")))
         return;
     meter_count(METER_POSTS_REFUSED, 1);
@@ -330,10 +350,29 @@ void web_reports_measure(const struct web_reports *w)
     meter_set(METER_POSTERS, w->https ? (int64_t)http_tls_connections(w->https) : 0);
 }
 
-void web_reports_stop(struct web_reports *w)
+static void stop(void *arg)
 {
+    struct web_reports *w = arg;
     while (w->posts)
         post_free(w->posts);
     http_tls_free(w->https);
     w->https = NULL;
+    w->drained(w->proc);
+}
+
+void web_reports_drain(struct web_reports *w, void (*drained)(struct proc *p))
+{
+    w->drained = drained;
+    w->end = (struct io_timer){.fire = stop, .arg = w};
+    if (!w->https) {
+        stop(w);
+        return;
+    }
+    http_tls_listen(w->https, NULL, 0);
+    for (struct post *p = w->posts, *next; p; p = next) {
+        next = p->next;
+        if (!p->ticket)
+            put_off(p);
+    }
+    end_in(w, w->posts ? DRAIN_PATIENCE : LAST_WORDS);
 }

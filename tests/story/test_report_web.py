@@ -17,6 +17,7 @@ import pytest
 
 import alone
 import lab as lab_
+from parts import geleit
 
 HOST = "reports.example"
 
@@ -341,6 +342,69 @@ def test_the_reporter_is_not_there(start):
     assert answer.status == 503 and int(answer.getheader("Retry-After")) > 0
     assert lab_.until(lambda: post(server, report("again"))[0].status == 201, 20, 0.5)
     assert posts(server, "later") >= 1
+
+
+def test_the_server_ends_meanwhile(start):
+    """Everybody gets an answer, and what is said to be taken is."""
+    server = start()
+    reporter, = alone.role_pids(server, "reporter")
+    os.kill(reporter, signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(post, server, report(f"n{i}")) for i in range(40)]
+        assert lab_.until(lambda: numbers(server)["geleit_report_connections"] == 40, 10)
+        time.sleep(0.5)
+        server.process.terminate()
+        os.kill(reporter, signal.SIGCONT)
+        status = [w.result(25)[0].status for w in waiting]
+    assert set(status) <= {201, 503} and 503 in status
+    assert server.process.wait(30) == 0
+    server.start()
+    out = taken(server)
+    assert all(f'"n{i}"' in out for i, s in enumerate(status) if s == 201)
+
+
+def test_ipv6(start):
+    port = alone.free_port()
+    try:
+        socket.create_server(("::1", port), family=socket.AF_INET6).close()
+    except OSError as e:
+        pytest.skip(f"no IPv6: {e}")
+    server = start(**{"report.listen": [f"[::1]:{port}"]})
+    with contextlib.closing(Connection(server)) as c:
+        raw = socket.create_connection(("::1", port), 10)
+        c.sock = c._context.wrap_socket(raw, server_hostname=HOST)
+        assert c.post(report("six"))[0].status == 201
+    line, = alone.log_lines(server, "reports-taken-in")
+    assert "from=::1 " in line
+
+
+def test_a_reload_begins_and_ends_it(start):
+    port = alone.free_port()
+    server = start(**{"report.listen": []})
+
+    def reload(listen):
+        server.options["report.listen"] = listen
+        with open(server.conf, "w", encoding="utf-8") as f:
+            f.write(geleit.text(server.options))
+        before = len(alone.log_lines(server, "reloaded"))
+        server.process.send_signal(signal.SIGHUP)
+        assert lab_.until(lambda: len(alone.log_lines(server, "reloaded")) > before, 10)
+
+    def refused():
+        try:
+            socket.create_connection(("127.0.0.1", port), 5).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+    assert refused()
+    reload([f"127.0.0.1:{port}"])
+    server.reports = port
+    assert post(server, report("one"))[0].status == 201
+    with contextlib.closing(Connection(server)) as c:
+        assert c.post(report("two"))[0].status == 201
+        reload([])
+        assert lab_.until(refused, 10)
+        assert c.post(report("three"))[0].status == 201, "who is connected stays"
 
 
 def test_web_dies_and_comes_again(start):

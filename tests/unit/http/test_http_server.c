@@ -346,6 +346,7 @@ static void freed_while_it_waits(void **state)
     w->server = NULL;
     hear(w);
     has(w, "HTTP/1.1 503 ");
+    has(w, "\r\n\r\nending\n");
 }
 
 // ---- slow ones

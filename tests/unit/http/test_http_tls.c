@@ -468,6 +468,7 @@ static void freed_while_it_waits(void **state)
     http_tls_free(p->server);
     p->server = NULL;
     has(&c, "HTTP/1.1 503 ");
+    has(&c, "\r\n\r\nending\n");
     client_end(&c);
 }
 
