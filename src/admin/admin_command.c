@@ -71,7 +71,7 @@ const struct admin_command admin_commands[] = {
     {"user", "add NAME | list | remove NAME...", 1, 1000,
      "who may log in to send mail; a password is read from the terminal or standard input", true,
      user_flags, 2, admin_user},
-    {"report", "show FILE... | import FILE... | list | week | preview | send", 1, 100000,
+    {"report", "show FILE|ID... | import FILE... | list | aside [ID] | week | preview | send", 1, 100000,
      "TLS and DMARC reports: in files (packed or not, or as mail), of others, and our own", true,
      NULL, 0, admin_report},
     {"config", "", 0, 0, "check the configuration, print it with defaults", true, NULL, 0,

@@ -1,6 +1,7 @@
 // geleit report: documents for people.
 #pragma once
 #include "admin_ask.h"
+#include "proc_taken.h"
 #include "report_take.h"
 
 // Calls `each` with every document of a file; An exit status.
@@ -8,6 +9,10 @@ int admin_report_documents(const char *path,
                            void (*each)(void *arg, const char *path, const struct report_taken *d),
                            void (*fault)(void *arg, const char *path, const char *why), void *arg);
 int admin_report_import(const struct admin_call *call);
+int admin_report_aside(const struct admin_call *call);
+// One that was taken in; what is in *t is in `packed`. An exit status.
+int admin_report_taken(const struct admin_call *call, uint64_t id, struct buf *packed,
+                       struct proc_taken *t);
 int admin_report_list(const struct admin_call *call);
 int admin_report_week(const struct admin_call *call);
 int admin_report_preview(const struct admin_call *call);

@@ -167,12 +167,18 @@ struct listing {
     unsigned count;
 };
 
+static enum report_way way_of(unsigned way)
+{
+    return way < REPORT_WAYS ? (enum report_way)way : REPORT_WAY_FILE;
+}
+
 static bool taken_one(void *arg, const struct store_taken *t)
 {
     struct listing *l = arg;
     if (l->count == LIST_MAX)
         return false;
     json_open(&l->json, NULL, '{');
+    json_int(&l->json, "id", (int64_t)t->id);
     json_str(&l->json, "kind", t->kind == STORE_ABOUT_TLS ? SPAN("tlsrpt") : SPAN("dmarc"));
     json_str(&l->json, "domain", t->domain);
     json_str(&l->json, "organization", t->organization);
@@ -180,6 +186,9 @@ static bool taken_one(void *arg, const struct store_taken *t)
     day_put(&l->json, "day", store_day(t->begin));
     json_int(&l->json, "good", (int64_t)t->good);
     json_int(&l->json, "bad", (int64_t)t->bad);
+    json_str(&l->json, "way", span_str(reports_way_text(way_of(t->way))));
+    json_str(&l->json, "from", t->who);
+    json_str(&l->json, "remark", t->remark);
     json_close(&l->json, '}');
     l->last = t->id;
     l->count++;
@@ -200,22 +209,49 @@ static bool delivery_one(void *arg, const struct store_delivery_row *d)
     return true;
 }
 
+static bool aside_one(void *arg, const struct store_aside *a)
+{
+    struct listing *l = arg;
+    CLEANUP(buf_free) struct buf when = BUF(64);
+    time_put_iso(&when, a->when);
+    json_open(&l->json, NULL, '{');
+    json_int(&l->json, "id", (int64_t)a->id);
+    json_str(&l->json, "when", buf_span(&when));
+    json_str(&l->json, "way", span_str(reports_way_text(way_of(a->way))));
+    json_str(&l->json, "from", a->who);
+    json_int(&l->json, "size", (int64_t)a->size);
+    json_str(&l->json, "why", a->why);
+    json_close(&l->json, '}');
+    return true;
+}
+
+static struct rc list(struct store_history *h, enum reports_list what, uint64_t behind,
+                      int64_t today, struct listing *l)
+{
+    switch (what) {
+    case REPORTS_TAKEN:
+        return store_taken_list(h, behind, taken_one, l);
+    case REPORTS_DELIVERIES:
+        return store_deliveries(h, today - 6, today, delivery_one, l);
+    default:
+        return store_aside_list(h, aside_one, l);
+    }
+}
+
 bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_message *m)
 {
     struct listing l = {.out = BUF(IO_MESSAGE_MAX - 1024)};
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
     struct rd rd = RD(m->payload);
     uint64_t behind = rd_u64(&rd);
-    bool deliveries = rd_bool(&rd);
+    enum reports_list what = (enum reports_list)rd_enum(&rd, REPORTS_LISTS);
     int64_t today = store_day(io_wall(r->proc->loop));
     if (!rd_end(&rd))
         return false;
     proc_group_flush(r);
     l.json = JSON(&l.out);
     json_open(&l.json, NULL, '[');
-    struct rc rc = !r->history  ? RC(UNAVAILABLE)
-                   : deliveries ? store_deliveries(r->history, today - 6, today, delivery_one, &l)
-                                : store_taken_list(r->history, behind, taken_one, &l);
+    struct rc rc = r->history ? list(r->history, what, behind, today, &l) : RC(UNAVAILABLE);
     json_close(&l.json, ']');
     wr_u8(&b, (uint8_t)rc.code);
     wr_u64(&b, l.count == LIST_MAX ? l.last : 0);
