@@ -120,7 +120,9 @@ static struct proc role;
 static struct proc_peer receiver = {&role, PROC_RECEIVER, 0, NULL, NULL},
                         other = {&role, PROC_RECEIVER, 1, NULL, NULL},
                         sender = {&role, PROC_SENDER, 0, NULL, NULL},
-                        queue = {&role, PROC_QUEUE, 0, NULL, NULL};
+                        queue = {&role, PROC_QUEUE, 0, NULL, NULL},
+                        reporter = {&role, PROC_REPORTER, 0, NULL, NULL},
+                        control = {&role, PROC_CONTROL, 0, NULL, NULL};
 
 struct proc_peer *proc_peer(struct proc *p, enum proc_kind kind, unsigned index)
 {
@@ -155,6 +157,7 @@ static int setup(void **state)
 
 // The role lives as long as its process does: a child's end is its clean-up, so
 // the test reaches into what it left.
+#include "proc_reports.h"
 #include "proc_store.h"
 
 static void stop(void)
@@ -963,6 +966,11 @@ static void nonsense_is_malformed(void **state)
         {&sender, MSG_SEGMENT, {"\0", 1}}, // not his to ask
         {&queue, MSG_LOAD, {"\0\0\0\0\0\0\0\1\0\0\0\0", 12}},
         {&receiver, MSG_JOB, {"", 0}},
+        {&reporter, MSG_REPORT_TAKE, {"abc", 3}},
+        {&reporter, MSG_REPORT_ASIDE, {"abc", 3}},
+        {&control, MSG_REPORT_GET, {"abc", 3}},
+        {&control, MSG_REPORT_LIST, {"\0\0\0\0\0\0\0\0\3", 9}},
+        {&sender, MSG_REPORT_TAKE, {"", 0}}, // not his to ask
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct io_message m = {
@@ -1026,6 +1034,86 @@ static void drain_finishes_the_group(void **state)
     turn();
 }
 
+// ---- reports of others ----
+
+static struct rd told(struct proc_peer *peer, enum proc_message kind, const struct buf *b,
+                      enum rc_code want)
+{
+    struct io_message m = {.kind = (uint16_t)kind, .payload = buf_span(b), .fd = -1};
+    sent_count = 0;
+    assert_true(proc_store.got(peer, &m));
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].kind, kind + 1);
+    struct rd r = RD(((struct span){sent[0].payload, sent[0].len}));
+    assert_int_equal(rd_u8(&r), want);
+    return r;
+}
+
+static bool take(struct proc_peer *peer, const char *id)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    reports_taken_pack(&b, &(struct store_taken){.organization = SPAN("Org"),
+                                                 .report = span_str(id),
+                                                 .domain = SPAN("a.example"),
+                                                 .content = SPAN("..."),
+                                                 .who = SPAN("x@a.example"),
+                                                 .remark = SPAN("not signed")});
+    struct rd r = told(peer, MSG_REPORT_TAKE, &b, RC_OK);
+    return rd_bool(&r);
+}
+
+static struct span listing(enum reports_list what)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_u64(&b, 0);
+    wr_u8(&b, (uint8_t)what);
+    struct rd r = told(&control, MSG_REPORT_LIST, &b, RC_OK);
+    assert_int_equal(rd_u64(&r), 0);
+    return rd_span(&r);
+}
+
+static void get(bool aside, uint64_t id, enum rc_code want, struct rd *r)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_bool(&b, aside);
+    wr_u64(&b, id);
+    *r = told(&control, MSG_REPORT_GET, &b, want);
+}
+
+static bool has(struct span text, const char *part)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    buf_put(&b, text);
+    return strstr(buf_str(&b), part) != NULL;
+}
+
+static void reports_of_others_are_kept(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    struct store_taken t;
+    struct store_aside a;
+    struct rd r;
+    assert_true(take(&reporter, "one"));
+    assert_false(take(&control, "one"));
+    assert_true(has(listing(REPORTS_TAKEN), "\"remark\":\"not signed\""));
+    get(false, 1, RC_OK, &r);
+    assert_true(reports_taken_unpack(&r, &t) && rd_end(&r));
+    assert_true(span_eq(t.who, SPAN("x@a.example")) && span_eq(t.content, SPAN("...")));
+    get(false, 2, RC_NOT_FOUND, &r);
+    reports_aside_pack(&b, &(struct store_aside){.way = REPORT_WAY_POST,
+                                                 .who = SPAN("192.0.2.1"),
+                                                 .why = SPAN("It is empty."),
+                                                 .size = 7,
+                                                 .bytes = SPAN("nothing")});
+    (void)told(&reporter, MSG_REPORT_ASIDE, &b, RC_OK);
+    assert_true(has(listing(REPORTS_ASIDE), "\"way\":\"post\""));
+    get(true, 1, RC_OK, &r);
+    assert_true(reports_aside_unpack(&r, &a) && rd_end(&r));
+    assert_true(span_eq(a.bytes, SPAN("nothing")) && a.size == 7);
+    get(true, 9, RC_NOT_FOUND, &r);
+}
+
 static void history_is_written_and_trimmed(void **state)
 {
     (void)state;
@@ -1080,6 +1168,7 @@ int main(void)
         T(store_in_use_is_tried_again),
         T(drain_finishes_the_group),
         T(history_is_written_and_trimmed),
+        T(reports_of_others_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
