@@ -165,6 +165,7 @@ struct listing {
     struct json json;
     uint64_t last;
     unsigned count;
+    bool more;
 };
 
 static enum report_way way_of(unsigned way)
@@ -175,7 +176,8 @@ static enum report_way way_of(unsigned way)
 static bool taken_one(void *arg, const struct store_taken *t)
 {
     struct listing *l = arg;
-    if (l->count == LIST_MAX)
+    l->more = l->count == LIST_MAX || l->out.len > PAGE;
+    if (l->more)
         return false;
     json_open(&l->json, NULL, '{');
     json_int(&l->json, "id", (int64_t)t->id);
@@ -254,7 +256,7 @@ bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_me
     struct rc rc = r->history ? list(r->history, what, behind, today, &l) : RC(UNAVAILABLE);
     json_close(&l.json, ']');
     wr_u8(&b, (uint8_t)rc.code);
-    wr_u64(&b, l.count == LIST_MAX ? l.last : 0);
+    wr_u64(&b, l.more ? l.last : 0);
     wr_span(&b, buf_span(&l.out));
     proc_send(peer, MSG_REPORT_LISTED, m->ticket, buf_span(&b), -1);
     buf_free(&l.out);

@@ -288,6 +288,14 @@ def test_a_success_notice_is_that_of_a_mailbox(server, lab):
     assert lab_.until(lambda: [m for m in lab.captured("mx." + auth.TO) if b"Action: delivered" in m["raw"]], 15)
 
 
+def test_nobody_has_an_address_in_the_domain_that_stands_for_them(server, lab):
+    """Inside clients may send anywhere; this is no domain."""
+    before = len(aside(server))
+    server.submit(mail(gzip.compress(dmarc("misled"))), ["x@reports.invalid"], "bob@" + auth.TO, source="127.0.0.1")
+    assert lab_.until(lambda: [m for m in lab.captured("mx." + auth.TO) if b"no domain reports.invalid" in m["raw"]], 15)
+    assert "dmarc-misled" not in taken(server) and len(aside(server)) == before
+
+
 def test_explain_says_where_it_goes(server):
     done = server.command("explain", TO.upper())
     assert done.returncode == 0 and "taken in by this server" in done.stdout

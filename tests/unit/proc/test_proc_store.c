@@ -36,10 +36,16 @@ static int64_t clock_us, passes; // microseconds at each look
 static char folder[80];
 static struct wall backoff;
 
+static char last_sent[IO_MESSAGE_MAX]; // whole, however long
+static size_t last_length;
+
 void proc_send(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct span payload,
                int fd)
 {
-    assert_true(sent_count < 256 && payload.len <= sizeof sent->payload);
+    assert_true(sent_count < 256 && payload.len <= sizeof last_sent);
+    last_length = payload.len;
+    memcpy(last_sent, payload.at, payload.len);
+    payload = span_first(payload, sizeof sent->payload);
     struct sent *s = &sent[sent_count++];
     *s = (struct sent){.peer = peer, .kind = kind, .ticket = ticket, .len = payload.len, .fd = -1};
     memcpy(s->payload, payload.at, payload.len);
@@ -1044,14 +1050,14 @@ static struct rd told(struct proc_peer *peer, enum proc_message kind, const stru
     assert_true(proc_store.got(peer, &m));
     assert_int_equal(sent_count, 1);
     assert_int_equal(sent[0].kind, kind + 1);
-    struct rd r = RD(((struct span){sent[0].payload, sent[0].len}));
+    struct rd r = RD(((struct span){last_sent, last_length}));
     assert_int_equal(rd_u8(&r), want);
     return r;
 }
 
 static bool take(struct proc_peer *peer, const char *id)
 {
-    CLEANUP(buf_free) struct buf b = BUF(1000);
+    CLEANUP(buf_free) struct buf b = BUF(4000);
     reports_taken_pack(&b, &(struct store_taken){.organization = SPAN("Org"),
                                                  .report = span_str(id),
                                                  .domain = SPAN("a.example"),
@@ -1114,6 +1120,36 @@ static void reports_of_others_are_kept(void **state)
     get(true, 9, RC_NOT_FOUND, &r);
 }
 
+// Names that take six bytes of JSON for each of theirs.
+static void a_list_of_long_names_comes_in_pieces(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf name = BUF(2000);
+    struct rd r;
+    unsigned seen = 0, pieces = 0;
+    for (unsigned i = 0; i < 400; i++) {
+        buf_clear(&name);
+        buf_printf(&name, "%u", i);
+        while (name.len < 1500)
+            buf_putc(&name, '\1');
+        take(&control, buf_str(&name));
+    }
+    for (uint64_t behind = 0, first = 1; first || behind; first = 0) {
+        CLEANUP(buf_free) struct buf b = BUF(16);
+        wr_u64(&b, behind);
+        wr_u8(&b, REPORTS_TAKEN);
+        r = told(&control, MSG_REPORT_LIST, &b, RC_OK);
+        behind = rd_u64(&r);
+        struct span json = rd_span(&r);
+        assert_true(rd_end(&r) && json.at[json.len - 1] == ']');
+        for (size_t i = 0; i < json.len; i++)
+            seen += span_starts(span_skip(json, i), SPAN("{\"id\":"));
+        pieces++;
+    }
+    assert_int_equal(seen, 400);
+    assert_true(pieces > 1);
+}
+
 static void history_is_written_and_trimmed(void **state)
 {
     (void)state;
@@ -1169,6 +1205,7 @@ int main(void)
         T(drain_finishes_the_group),
         T(history_is_written_and_trimmed),
         T(reports_of_others_are_kept),
+        T(a_list_of_long_names_comes_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
