@@ -26,8 +26,8 @@ from parts import capture, geleit, namespace, packages  # noqa: E402
 
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
 START_LIMIT = 60  # seconds; the first start may fetch packages
-MADE = ("log", "certs", "capture", "zones", "dkim", "nginx", "unbound", "sessions.jsonl", "mitm.jsonl", "anchor",
-        "root.hints", "ca.pem", "world.json", "ready.json", "keeper.log")
+MADE = ("log", "certs", "capture", "zones", "dkim", "nginx", "unbound", "sessions.jsonl", "mitm.jsonl", "posts.jsonl",
+        "post-answer", "anchor", "root.hints", "ca.pem", "world.json", "ready.json", "keeper.log")
 
 
 def default_state():
@@ -200,6 +200,10 @@ class Lab:
     def middle(self, host=None):
         """What the men in the middle saw."""
         return [s for s in _json_lines(os.path.join(self.state, "mitm.jsonl")) if host in (None, s["host"])]
+
+    def posts(self, host=None):
+        """What was posted to the hosts of report_web.py."""
+        return [p for p in _json_lines(os.path.join(self.state, "posts.jsonl")) if host in (None, p["host"])]
 
 
 def _json_lines(path):

@@ -25,7 +25,8 @@ SENDER_HOST = "relay.geleit-lab.example"
 @dataclass
 class Host:
     """A server with an address of its own. `is_a`: postfix, python, mitm
-    (in front of `behind`), geleit, refuse (no one listens), blackhole."""
+    (in front of `behind`), geleit, refuse (no one listens), blackhole, report
+    (parts/report_web.py)."""
     name: str
     is_a: str = "python"
     cert: str = "ca"  # see parts/certs.py
@@ -429,6 +430,34 @@ PAIR = ("pair-one.example", "pair-two.example")
 pair(PAIR[0])
 pair(PAIR[1])
 
+# ---- reports by POST -----------------------------------------------------------
+zone("reports.example")
+host("good.reports.example", is_a="report")
+host("self.reports.example", is_a="report", cert="self", odd={"port": 8443})
+for _how in ("redirect", "slow", "never", "told"):
+    host(f"{_how}.reports.example", is_a="report", odd={"post": _how})
+host("refuse.reports.example", is_a="refuse")
+
+
+def posting(name, *rua, why="No policy, but it wants to hear of TLS by POST."):
+    """A domain that wants its TLS reports there."""
+    text = "v=TLSRPTv1; rua=" + ",".join(rua)
+    strings = " ".join(f'"{text[i:i + 200]}"' for i in range(0, len(text), 200))
+    domain(name, signing="none", transport="tls", requirement=("opportunistic",), host_=dict(cert="self"),
+           records=(f"_smtp._tls IN TXT {strings}",), why=why,
+           rfc=("RFC 8460 §3",))
+
+
+posting("post.example", "https://good.reports.example/v1/report?from=lab#part", f"mailto:tlsrpt@{SENDER_DOMAIN}")
+posting("post-odd.example", "https://redirect.reports.example/r", "https://never.reports.example/n",
+        "https://127.0.0.1/address", "https://refuse.reports.example/", "https://gone.reports.example/",
+        "https://self.reports.example:8443/self", "https://slow.reports.example",
+        f"mailto:tlsrpt@{SENDER_DOMAIN}", "https://good.reports.example/behind")
+posting("post-many.example", *(f"https://slow.reports.example/{i}" for i in range(12)))
+posting("post-lost.example", "mailto:tls@never-rcpt.odd.example", "mailto:tls@later-rcpt.odd.example",
+        why="No policy, but it wants to hear of TLS where nobody takes mail.")
+posting("post-told.example", "https://told.reports.example/t", f"mailto:tlsrpt@{SENDER_DOMAIN}")
+
 # ---- whom mail claims to be from: the receiver's side -------------------------
 GOOD_CLIENT, OTHER_CLIENT = "127.0.26.1", "127.0.26.9"  # sources of mail; nobody listens there
 BOTH = {"r1": "rsa", "e1": "ed25519"}
@@ -464,7 +493,8 @@ author("rua-host.example", more=(
     'rua-moved.example._report._dmarc IN TXT "v=DMARC1; rua=mailto:new@rua-host.example"',
     'rua-lured.example._report._dmarc IN TXT "v=DMARC1; rua=mailto:victim@plain.example"'))
 # Who sends reports: keys for the service tlsrpt alone, for mail alone, and a domain of its own for each.
-author("reports.example", dmarc="v=DMARC1; p=reject", keys={"mail": "rsa s=email", "tls": "rsa s=tlsrpt"})
+author("reports.example", spf=f"v=spf1 ip4:{GOOD_CLIENT} -all", dmarc="v=DMARC1; p=reject",
+       keys={"mail": "rsa s=email", "tls": "rsa s=tlsrpt"})
 
 zone("plain-hosts.example")
 

@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import world  # noqa: E402
-from parts import capture, handover, mitm, smtp_server  # noqa: E402
+from parts import capture, handover, mitm, report_web, smtp_server  # noqa: E402
 
 
 def listener(address, port, backlog=128, kind=socket.SOCK_STREAM):
@@ -53,6 +53,7 @@ class Neighbours:
         self.smtp = smtp_server.Server(kept, identity)
         self.lmtp = handover.Handover(kept, lmtp=True)
         self.relay = handover.Handover(kept, lmtp=False)
+        self.reports = report_web.ReportWeb(state, identity)
         self.middle = mitm.Middle(mitm.Log(os.path.join(state, "mitm.jsonl")), identity, world.HOSTS)
         for number, host in enumerate(world.hosts_present(geleit)):
             getattr(self, "add_" + host.is_a)(host, number)
@@ -75,6 +76,9 @@ class Neighbours:
 
     def add_mitm(self, host, _):
         self.accept(host.address, 25, self.middle.serve, host)
+
+    def add_report(self, host, _):
+        self.accept(host.address, host.odd.get("port", 443), self.reports.serve, host)
 
     def add_postfix(self, host, number):
         self.accept(world.CAPTURE, 2000 + number, self.lmtp.serve, host)

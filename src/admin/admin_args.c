@@ -53,20 +53,32 @@ static bool take_help(struct args *a)
     return true;
 }
 
+// "--name", "--name value" or "--name=value".
+static bool take_value(struct args *a, unsigned i, const char *joined)
+{
+    const struct admin_flag *f = &a->call->command->flags[i];
+    if (joined && !f->value) {
+        admin_complain("%s takes no value", f->name);
+        return false;
+    }
+    a->call->flags[i] = !f->value ? "" : joined ? joined : *a->at;
+    if (!a->call->flags[i]) {
+        admin_complain("%s needs %s behind it", f->name, f->value);
+        return false;
+    }
+    a->at += f->value && !joined;
+    return true;
+}
+
 static bool take_flag(struct args *a)
 {
     const struct admin_command *c = a->call->command;
     const char *name = *a->at++;
     for (unsigned i = 0; c && i < c->flag_count; i++) {
-        if (strcmp(c->flags[i].name, name) != 0)
-            continue;
-        a->call->flags[i] = c->flags[i].value ? *a->at : "";
-        if (!a->call->flags[i]) {
-            admin_complain("%s needs %s behind it", name, c->flags[i].value);
-            return false;
-        }
-        a->at += c->flags[i].value != NULL;
-        return true;
+        struct span flag = span_str(c->flags[i].name), given = span_str(name);
+        bool joined = given.len > flag.len && given.at[flag.len] == '=';
+        if (span_starts(given, flag) && (joined || given.len == flag.len))
+            return take_value(a, i, joined ? name + flag.len + 1 : NULL);
     }
     admin_complain("unknown option '%s'; see 'geleit %s%s--help'", name, c ? c->name : "",
                    c ? " " : "");

@@ -34,6 +34,8 @@ static int lost(struct rc rc)
 {
     if (rc.code == RC_TIMEOUT)
         admin_complain("the server does not answer in time");
+    else if (rc.code == RC_CONFIG)
+        return admin_complain("a resolver of its own cannot start; the lines above say why");
     else
         admin_complain("the server broke off without an answer; its log may say why");
     return ADMIN_LATER;

@@ -5,7 +5,8 @@
 #include "auth_spf.h"
 
 // "user@example.org", "<user@example.org>", "example.org" (its postmaster), "<>" or
-// "" into the form auth_spf_request takes. False: none of these.
+// "" into the form auth_spf_request takes. What has an '@' and is no address stays as it
+// is, for SPF to judge. False: none of these.
 bool admin_sender(struct buf *out, const char *text);
 // Runs it; the result lives in `a`. NULL: it had no room.
 const struct auth_spf_result *admin_spf_run(struct admin_dns *d, const struct auth_spf_request *r,

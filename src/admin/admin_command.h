@@ -48,6 +48,7 @@ bool admin_args(struct admin_call *call, int argc, char **argv);
 void admin_args_free(struct admin_call *call);
 
 // One sentence on standard error; returns ADMIN_USAGE.
+void admin_put_harmless(struct buf *b, struct span text); // what steers a terminal is '?'
 int admin_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 // Writes to standard output; the exit status.
 int admin_print(const struct buf *b);

@@ -145,9 +145,10 @@ static void ask_network(struct admin_dns *d, const struct dns_question *q, size_
     struct control_answer answer = {0};
     for (size_t i = 0; i < count; i++)
         dns_question_pack(&b, &q[i]);
+    bool told = connected(d); // which forgets the section where the resolver is our own
     struct control_request request = {
         .verb = CONTROL_DNS, .section = buf_span(&d->section), .questions = buf_span(&b)};
-    bool told = connected(d) && tell(d, &request, &answer);
+    told = told && tell(d, &request, &answer);
     struct rd r = RD(told ? answer.json : SPAN(""));
     d->lost = d->lost || !told;
     for (size_t i = 0; i < count; i++)

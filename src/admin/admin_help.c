@@ -12,6 +12,26 @@ static struct ink ink(void)
     return admin_colour() ? (struct ink){"\033[1m", "\033[0m"} : (struct ink){"", ""};
 }
 
+enum { COLUMN_LEAST = 15 };
+
+// An option with the word for its value.
+static void put_flag(struct buf *b, const struct admin_flag *f)
+{
+    buf_clear(b);
+    buf_printf(b, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
+}
+
+static int column(const struct admin_command *c)
+{
+    CLEANUP(buf_free) struct buf b = BUF(200);
+    size_t most = COLUMN_LEAST;
+    for (unsigned i = 0; c && i < c->flag_count; i++) {
+        put_flag(&b, &c->flags[i]);
+        most = c->flags[i].sentence && b.len > most ? b.len : most;
+    }
+    return (int)most;
+}
+
 static void put_options(struct buf *b, const struct admin_command *c)
 {
     static const struct admin_flag common[] = {
@@ -23,15 +43,15 @@ static void put_options(struct buf *b, const struct admin_command *c)
     CLEANUP(buf_free) struct buf left = BUF(200);
     const struct ink k = ink();
     unsigned own = c ? c->flag_count : 0;
+    const int width = column(c);
     buf_put(b, SPAN("\nOptions:\n"));
     for (unsigned i = 0; i < own + sizeof common / sizeof *common; i++) {
         const struct admin_flag *f = i < own ? &c->flags[i] : &common[i - own];
         bool json = span_eq(span_str(f->name), SPAN("--json"));
         if (!f->sentence || (json && c && !c->json))
             continue;
-        buf_clear(&left);
-        buf_printf(&left, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
-        buf_printf(b, "  %s%-15s%s %s\n", k.bold, buf_str(&left), k.plain, f->sentence);
+        put_flag(&left, f);
+        buf_printf(b, "  %s%-*s%s %s\n", k.bold, width, buf_str(&left), k.plain, f->sentence);
     }
 }
 
@@ -43,7 +63,7 @@ static void put_all(struct buf *b)
                "Usage: geleit COMMAND [OPTIONS]\n\nCommands:\n",
                k.bold, k.plain);
     for (size_t i = 0; i < admin_command_count; i++)
-        buf_printf(b, "  %s%-15s%s %s\n", k.bold, admin_commands[i].name, k.plain,
+        buf_printf(b, "  %s%-*s%s %s\n", k.bold, COLUMN_LEAST, admin_commands[i].name, k.plain,
                    admin_commands[i].sentence);
     put_options(b, NULL);
     buf_put(b, SPAN("\nExit status: 0 done, 1 the answer is negative, 2 usage or configuration "

@@ -9,12 +9,14 @@
 
 int admin_complain(const char *format, ...)
 {
+    static char text[65536];
+    CLEANUP(buf_free) struct buf b = BUF(sizeof text);
     va_list ap;
-    fputs("geleit: ", stderr);
     va_start(ap, format);
-    vfprintf(stderr, format, ap);
+    vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    fputc('\n', stderr);
+    admin_put_harmless(&b, span_str(text));
+    fprintf(stderr, "geleit: %s\n", buf_str(&b));
     return ADMIN_USAGE;
 }
 

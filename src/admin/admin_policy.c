@@ -6,11 +6,17 @@
 enum { LIST_ROOM = 64 << 20 };
 #define PATIENCE SECONDS(200)
 
-static void put_for(struct admin_page *p, const char *label, int64_t seconds, const char *at)
+// `back`: seconds in the past, else ahead.
+static void put_for(struct admin_page *p, const char *label, bool back, int64_t seconds,
+                    const char *at)
 {
     CLEANUP(buf_free) struct buf b = BUF(256);
-    time_put_duration(&b, (seconds < 0 ? -seconds : seconds) * US_PER_S);
-    buf_printf(&b, " %s (%s)", seconds < 0 ? "ago" : "", at);
+    back = back != (seconds < 0);
+    if (seconds == 0)
+        buf_put(&b, SPAN("now"));
+    else
+        time_put_duration(&b, (seconds < 0 ? -seconds : seconds) * US_PER_S);
+    buf_printf(&b, "%s (%s)", back && seconds ? " ago" : "", at);
     admin_line(p, "  ", label, INK_NONE, buf_str(&b));
 }
 
@@ -29,8 +35,8 @@ static void show_policy(struct admin_page *p, const json_t *o)
                    json_string_value(json_array_get(admin_at(o, "mx"), i)));
     if (mx.len)
         admin_line(p, "  ", "mx", INK_NONE, buf_str(&mx));
-    put_for(p, "fetched", -admin_int(o, "age_s"), admin_str(o, "fetched"));
-    put_for(p, "expires", admin_int(o, "expires_in_s"), admin_str(o, "expires"));
+    put_for(p, "fetched", true, admin_int(o, "age_s"), admin_str(o, "fetched"));
+    put_for(p, "expires", false, admin_int(o, "expires_in_s"), admin_str(o, "expires"));
     if (*admin_str(o, "error"))
         admin_line(p, "  ", "error", INK_BAD, admin_str(o, "error"));
     struct span content = span_str(admin_str(o, "content"));

@@ -203,9 +203,12 @@ static int show_message(struct span text)
         admin_line(&page, "  ", "attempts", INK_NONE, "none yet");
     for (size_t i = json_array_size(attempts); i > 0; i--) // they come latest first
         show_attempt(&page, json_array_get(attempts, i - 1));
-    if (admin_int(m, "attempts_left_out"))
-        admin_putf(&page, INK_DIM, "\n%lld earlier attempts are not shown.\n",
+    if (admin_int(m, "attempts_left_out")) {
+        buf_putc(&page.out, '\n');
+        admin_putf(&page, INK_DIM, "%lld earlier attempts are not shown.",
                    (long long)admin_int(m, "attempts_left_out"));
+        buf_putc(&page.out, '\n');
+    }
     int status = admin_print(&page.out);
     buf_free(&page.out);
     json_decref(m);

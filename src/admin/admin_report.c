@@ -170,10 +170,14 @@ int admin_report(const struct admin_call *call)
         const char *verb;
         unsigned least, most; // words behind it
         int (*run)(const struct admin_call *call);
+        bool domain; // one may be named
     } verbs[] = {
-        {"show", 1, UINT_MAX, show},       {"import", 1, UINT_MAX, admin_report_import},
-        {"list", 0, 0, admin_report_list}, {"aside", 0, 1, admin_report_aside},
-        {"week", 0, 0, admin_report_week}, {"preview", 0, 0, admin_report_preview},
+        {"show", 1, UINT_MAX, show},
+        {"import", 1, UINT_MAX, admin_report_import},
+        {"list", 0, 1, admin_report_list, true},
+        {"aside", 0, 1, admin_report_aside},
+        {"week", 0, 1, admin_report_week, true},
+        {"preview", 0, 0, admin_report_preview},
         {"send", 0, 0, admin_report_send},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
@@ -183,6 +187,8 @@ int admin_report(const struct admin_call *call)
         if (words < verbs[i].least)
             return admin_complain("report %s: name at least one file ('-': standard input)",
                                   verbs[i].verb);
+        if (verbs[i].domain && words > 1)
+            return admin_complain("report %s: name one domain, or none", verbs[i].verb);
         if (words > verbs[i].most)
             return admin_complain(verbs[i].most ? "report %s takes one argument, or none"
                                                 : "report %s takes no argument",

@@ -8,6 +8,15 @@
 int admin_report_documents(const char *path,
                            void (*each)(void *arg, const char *path, const struct report_taken *d),
                            void (*fault)(void *arg, const char *path, const char *why), void *arg);
+// All that a running server has to say to `verb`, page by page, as one list. An exit status.
+int admin_report_ask(const struct admin_call *call, enum control_verb verb, struct span word,
+                     struct buf *all);
+// The domain behind the verb, the root where there is none. False after a sentence.
+bool admin_report_domain(const struct admin_call *call, struct dns_name *out);
+void admin_report_say(struct admin_page *p, enum admin_ink ink, const char *sentence); // a line
+// Print, and free. An exit status.
+int admin_report_print(struct admin_page *page);
+int admin_report_put_json(json_t *o);
 int admin_report_import(const struct admin_call *call);
 int admin_report_aside(const struct admin_call *call);
 // One that was taken in; what is in *t is in `packed`. An exit status.

@@ -96,8 +96,10 @@ int admin_report_import(const struct admin_call *call)
     if (x.as_json)
         json_close(&x.json, ']');
     else
-        admin_putf(&x.page, INK_DIM, "%zu new, %zu known already, %zu broken.\n", x.taken, x.known,
+        admin_putf(&x.page, INK_DIM, "%zu new, %zu known already, %zu broken.", x.taken, x.known,
                    x.broken);
+    if (!x.as_json)
+        buf_putc(&x.page.out, '\n');
     status = admin_print(&x.page.out);
     buf_free(&x.page.out);
     return status == ADMIN_DONE ? x.status : status;

@@ -1,16 +1,18 @@
-// geleit report list, aside, week, preview, send, show ID: asked of the running server.
+// geleit report list, aside, preview, send, show ID: asked of the running server.
 #include "admin_report.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LIST_ROOM = 256 << 20 };
+enum { LIST_ROOM = 256 << 20, WORD_ROOM = 2048 };
 #define PATIENCE SECONDS(90)
 
-static int ask_all(const struct admin_call *call, enum control_verb verb, struct buf *all)
+int admin_report_ask(const struct admin_call *call, enum control_verb verb, struct span word,
+                     struct buf *all)
 {
     struct admin_server s;
-    struct control_request q = {.verb = verb};
+    struct control_request q = {.verb = verb, .word = word};
     struct control_answer a;
     int status = admin_server_open(&s, call);
     if (status != ADMIN_DONE)
@@ -47,31 +49,64 @@ static int ask_one(const struct admin_call *call, enum control_verb verb, uint64
     return status;
 }
 
-static int print_page(struct admin_page *page)
+void admin_report_say(struct admin_page *p, enum admin_ink ink, const char *sentence)
+{
+    admin_put(p, ink, span_str(sentence));
+    buf_putc(&p->out, '\n');
+}
+
+int admin_report_print(struct admin_page *page)
 {
     int status = admin_print(&page->out);
     buf_free(&page->out);
     return status;
 }
 
-static int rows(const struct admin_call *call, struct buf *all, const char *none,
+bool admin_report_domain(const struct admin_call *call, struct dns_name *out)
+{
+    *out = (struct dns_name){0};
+    const char *wrong = call->word_count > 1 ? control_domain(span_str(call->words[1]), out) : NULL;
+    if (wrong)
+        admin_complain("report %s: '%s' %s", call->words[0], call->words[1], wrong);
+    return !wrong;
+}
+
+int admin_report_put_json(json_t *o)
+{
+    CLEANUP(buf_free) struct buf b = BUF(LIST_ROOM);
+    char *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    buf_put(&b, span_str(text ? text : "null"));
+    buf_putc(&b, '\n');
+    free(text);
+    return admin_print(&b);
+}
+
+static json_t *only(json_t *list, const struct dns_name *domain)
+{
+    json_t *out = json_array(), *one;
+    size_t i;
+    json_array_foreach(list, i, one) if (dns_name_is_root(domain) ||
+                                         strcmp(admin_str(one, "domain"), domain->text) == 0)
+        json_array_append(out, one);
+    json_decref(list);
+    return out;
+}
+
+// The list as it is, or a line for each; frees it. An exit status.
+static int rows(const struct admin_call *call, json_t *list, const char *none,
                 void (*row)(struct admin_page *p, const json_t *o))
 {
-    if (call->json) {
-        buf_putc(all, '\n');
-        return admin_print(all);
-    }
-    json_t *list = admin_json(buf_span(all));
-    if (!list)
-        return ADMIN_LATER;
+    if (call->json)
+        return admin_report_put_json(list);
     struct admin_page page = ADMIN_PAGE(admin_colour());
     size_t count = json_array_size(list);
     for (size_t i = 0; i < count; i++)
         row(&page, json_array_get(list, i));
     if (!count)
-        admin_putf(&page, INK_DIM, "%s\n", none);
+        admin_report_say(&page, INK_DIM, none);
     json_decref(list);
-    return print_page(&page);
+    return admin_report_print(&page);
 }
 
 static void taken_row(struct admin_page *p, const json_t *o)
@@ -92,9 +127,14 @@ static void taken_row(struct admin_page *p, const json_t *o)
 int admin_report_list(const struct admin_call *call)
 {
     CLEANUP(buf_free) struct buf all = BUF(LIST_ROOM);
-    int status = ask_all(call, CONTROL_REPORT_LIST, &all);
-    return status == ADMIN_DONE ? rows(call, &all, "No report of others was taken in.", taken_row)
-                                : status;
+    struct dns_name domain;
+    if (!admin_report_domain(call, &domain))
+        return ADMIN_USAGE;
+    int status = admin_report_ask(call, CONTROL_REPORT_LIST, SPAN(""), &all);
+    json_t *list = status == ADMIN_DONE ? admin_json(buf_span(&all)) : NULL;
+    if (!list)
+        return status == ADMIN_DONE ? ADMIN_LATER : status;
+    return rows(call, only(list, &domain), "No report of others was taken in.", taken_row);
 }
 
 static void aside_row(struct admin_page *p, const json_t *o)
@@ -127,8 +167,11 @@ int admin_report_aside(const struct admin_call *call)
     CLEANUP(buf_free) struct buf all = BUF(LIST_ROOM);
     if (call->word_count > 1)
         return aside_bytes(call);
-    int status = ask_all(call, CONTROL_REPORT_ASIDE, &all);
-    return status == ADMIN_DONE ? rows(call, &all, "Nothing was put aside.", aside_row) : status;
+    int status = admin_report_ask(call, CONTROL_REPORT_ASIDE, SPAN(""), &all);
+    json_t *list = status == ADMIN_DONE ? admin_json(buf_span(&all)) : NULL;
+    if (!list)
+        return status == ADMIN_DONE ? ADMIN_LATER : status;
+    return rows(call, list, "Nothing was put aside.", aside_row);
 }
 
 int admin_report_taken(const struct admin_call *call, uint64_t id, struct buf *packed,
@@ -142,69 +185,72 @@ int admin_report_taken(const struct admin_call *call, uint64_t id, struct buf *p
     return ADMIN_LATER;
 }
 
-static void week_row(struct admin_page *p, const json_t *o)
-{
-    const char *how = admin_str(o, "protection");
-    enum admin_ink ink = strcmp(how, "clear") == 0       ? INK_BAD
-                         : strcmp(how, "encrypted") == 0 ? INK_WARN
-                                                         : INK_GOOD;
-    admin_putf(p, INK_NONE, "%s  ", admin_str(o, "day"));
-    admin_putf(p, INK_BOLD, "%-30s ", admin_str(o, "domain"));
-    admin_putf(p, ink, "%-10s", how);
-    admin_putf(p, INK_NONE, "%9lld\n", (long long)admin_int(o, "deliveries"));
-}
-
-int admin_report_week(const struct admin_call *call)
-{
-    CLEANUP(buf_free) struct buf all = BUF(LIST_ROOM);
-    int status = ask_all(call, CONTROL_REPORT_WEEK, &all);
-    return status == ADMIN_DONE
-               ? rows(call, &all, "Nothing was delivered to others in the last seven days.",
-                      week_row)
-               : status;
-}
-
 static void preview_row(struct admin_page *p, const json_t *o)
 {
     bool tls = strcmp(admin_str(o, "kind"), "tlsrpt") == 0;
     const json_t *rua = admin_at(o, "rua");
     admin_putf(p, INK_NONE, "%s  %-6s  ", admin_str(o, "day"), admin_str(o, "kind"));
     admin_putf(p, INK_BOLD, "%-30s ", admin_str(o, "domain"));
-    admin_putf(p, INK_NONE, "%9lld %s\n", (long long)admin_int(o, tls ? "sessions" : "messages"),
+    admin_putf(p, INK_NONE, "%9lld %s", (long long)admin_int(o, tls ? "sessions" : "messages"),
                tls ? "sessions" : "messages");
+    buf_putc(&p->out, '\n');
     for (size_t i = 0; i < json_array_size(rua); i++)
         admin_line(p, "            ", "to", INK_NONE, json_string_value(json_array_get(rua, i)));
 }
 
-static int preview_show(struct span text)
+static int preview_show(const json_t *o)
 {
-    json_t *o = admin_json(text);
-    if (!o)
-        return ADMIN_LATER;
     struct admin_page page = ADMIN_PAGE(admin_colour());
     const json_t *reports = admin_at(o, "reports");
     for (size_t i = 0; i < json_array_size(reports); i++)
         preview_row(&page, json_array_get(reports, i));
-    if (admin_bool(o, "more"))
-        admin_putf(&page, INK_WARN, "There are more.\n");
     if (!json_array_size(reports))
-        admin_putf(&page, INK_DIM, "There is nothing to report.\n");
+        admin_report_say(&page, INK_DIM, "There is nothing to report.");
     if (!*admin_str(o, "from"))
-        admin_putf(&page, INK_WARN, "report.from is not set: none of this will be sent.\n");
-    json_decref(o);
-    return print_page(&page);
+        admin_report_say(&page, INK_WARN, "report.from is not set: none of this will be sent.");
+    return admin_report_print(&page);
+}
+
+// The pages as one; NULL: *status says why.
+static json_t *preview_whole(struct admin_server *s, int *status)
+{
+    CLEANUP(buf_free) struct buf word = BUF(WORD_ROOM);
+    json_t *whole = NULL;
+    do {
+        struct control_request q = {.verb = CONTROL_REPORT_PREVIEW, .word = buf_span(&word)};
+        struct control_answer a;
+        *status = admin_server_ask(s, &q, &a, PATIENCE);
+        json_t *page = *status == ADMIN_DONE ? admin_json(a.json) : NULL;
+        if (!page) {
+            json_decref(whole);
+            return NULL;
+        }
+        buf_clear(&word);
+        buf_put(&word, a.next_word);
+        if (whole)
+            json_array_extend(json_object_get(whole, "reports"), json_object_get(page, "reports"));
+        else
+            whole = json_incref(page);
+        json_decref(page);
+    } while (word.len);
+    return whole;
 }
 
 int admin_report_preview(const struct admin_call *call)
 {
-    CLEANUP(buf_free) struct buf out = BUF(LIST_ROOM);
-    int status = ask_one(call, CONTROL_REPORT_PREVIEW, 0, &out);
+    struct admin_server s;
+    int status = admin_server_open(&s, call);
     if (status != ADMIN_DONE)
         return status;
-    if (!call->json)
-        return preview_show(buf_span(&out));
-    buf_putc(&out, '\n');
-    return admin_print(&out);
+    json_t *whole = preview_whole(&s, &status);
+    admin_server_close(&s);
+    if (!whole)
+        return status == ADMIN_DONE ? ADMIN_LATER : status;
+    if (call->json)
+        return admin_report_put_json(whole);
+    status = preview_show(whole);
+    json_decref(whole);
+    return status;
 }
 
 int admin_report_send(const struct admin_call *call)

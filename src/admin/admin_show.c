@@ -21,7 +21,7 @@ static bool harmful(struct span c)
            ((b == 0x80 && d >= 0xaa && d <= 0xae) || (b == 0x81 && d >= 0xa6 && d <= 0xa9));
 }
 
-static void put_harmless(struct buf *b, struct span text)
+void admin_put_harmless(struct buf *b, struct span text)
 {
     while (text.len) {
         size_t n = span_utf8(text);
@@ -42,7 +42,7 @@ void admin_put(struct admin_page *p, enum admin_ink ink, struct span text)
     bool coloured = p->colour && ink != INK_NONE;
     if (coloured)
         buf_put(&p->out, span_str(codes[ink]));
-    put_harmless(&p->out, text);
+    admin_put_harmless(&p->out, text);
     if (coloured)
         buf_put(&p->out, SPAN("\033[0m"));
 }

@@ -21,10 +21,9 @@ bool admin_sender(struct buf *out, const char *text)
         buf_printf(out, "postmaster@%s", domain.text);
         return true;
     }
-    if (!mail_address_parse(&address, s, true, &a))
-        return false;
-    buf_put(out, address.text);
-    return true;
+    // What is no address can have come all the same: RFC 7208 §4.3 has a result for it.
+    buf_put(out, mail_address_parse(&address, s, true, &a) ? address.text : s);
+    return rc_ok(buf_state(out));
 }
 
 struct dns_name admin_self(const struct admin_dns *d)
@@ -81,7 +80,7 @@ static void show_step(struct admin_page *p, const struct auth_spf_step *s)
     admin_put(p, INK_DIM, record ? SPAN("┌─ ") : SPAN("├─ "));
     if (record)
         admin_putf(p, INK_BOLD, "%s  ", s->domain.text);
-    admin_put(p, INK_NONE, s->term);
+    admin_put(p, INK_NONE, record || s->term.len ? s->term : dns_name_span(&s->domain));
     if (s->target.len)
         admin_putf(p, INK_DIM, "  → %s", s->target.text);
     if (!record)

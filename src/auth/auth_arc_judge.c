@@ -108,8 +108,11 @@ static bool seals_pass(struct auth_arc *m)
 static void pass(struct auth_arc *m)
 {
     CLEANUP(buf_free) struct buf b = BUF(2048);
-    buf_printf(&b, "all %u seals verify, the newest by %s", m->count,
-               m->shown[m->count - 1].seal_domain.text);
+    const char *newest = m->shown[m->count - 1].seal_domain.text;
+    if (m->count == 1)
+        buf_printf(&b, "the one seal verifies, by %s", newest);
+    else
+        buf_printf(&b, "all %u seals verify, the newest by %s", m->count, newest);
     put_reason(m, AUTH_PASS, &b);
     arc_hint(m);
 }

@@ -36,6 +36,8 @@ static struct span decode(struct reading *r, struct span v)
 static const char *read_signature(struct reading *r, struct span v)
 {
     r->out->signature = decode(r, v);
+    if (v.len == 0)
+        return "b= is empty";
     return r->out->signature.at ? NULL : "b= is no base64";
 }
 

@@ -10,14 +10,16 @@ static void put_policy(struct buf *b, const struct auth_dmarc_result *r)
 static void put_pass(struct buf *b, const struct auth_dmarc *m)
 {
     const char *between = "";
+    unsigned several = 0;
     for (size_t i = 0; i < m->count; i++) {
         const struct dmarc_identifier *k = &m->identifiers[i];
         if (k->result != AUTH_PASS || k->alignment != ALIGNMENT_YES)
             continue;
         buf_printf(b, "%s%s of %s", between, k->spf ? "SPF" : "DKIM", k->domain.text);
         between = ", ";
+        several++;
     }
-    buf_printf(b, " vouches for %s", m->result.from.domain.text);
+    buf_printf(b, " vouch%s for %s", several == 1 ? "es" : "", m->result.from.domain.text);
 }
 
 static void put_none(struct buf *b, const struct auth_dmarc *m)

@@ -11,6 +11,7 @@ const char *auth_from_text(enum auth_from_problem p)
         [AUTH_FROM_MALFORMED] = "the From field is malformed",
         [AUTH_FROM_NO_DOMAIN] = "the From field names no domain",
         [AUTH_FROM_SEVERAL] = "the From field names several domains",
+        [AUTH_FROM_UNREAD] = "the header is too large, or has a line that is no field",
     };
     return texts[p];
 }

@@ -29,6 +29,7 @@ enum auth_from_problem {
     AUTH_FROM_MALFORMED, // no address list, or an ambiguous one
     AUTH_FROM_NO_DOMAIN, // an empty group, an address literal, words only
     AUTH_FROM_SEVERAL,   // addresses of several domains: RFC 9989 §11.5
+    AUTH_FROM_UNREAD,    // the header is too large, or no list of fields: no field counts
     AUTH_FROM_PROBLEMS
 };
 const char *auth_from_text(enum auth_from_problem p); // a sentence without a full stop

@@ -39,7 +39,7 @@ static void give_author(struct auth_message *m)
     enum { FROM_MAX = 2 }; // two are as wrong as more
     CLEANUP(arena_free) struct arena a = ARENA(AUTH_HEAD_MAX);
     struct auth_head head;
-    struct auth_from from = {.problem = AUTH_FROM_MALFORMED};
+    struct auth_from from = {.problem = AUTH_FROM_UNREAD};
     struct span values[FROM_MAX];
     size_t count = 0;
     auth_head_read(&head, buf_span(&m->split.head), &a);

@@ -5,10 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void forget(const struct buf *b, size_t from, size_t to)
+{
+    if (b->secret && from < to)
+        explicit_bzero(b->at + from, to - from);
+}
+
 void buf_free(struct buf *b)
 {
+    forget(b, 0, b->cap);
     free(b->at);
-    *b = (struct buf){.max = b->max};
+    *b = (struct buf){.max = b->max, .secret = b->secret};
 }
 
 void buf_wipe(struct buf *b)
@@ -20,6 +27,7 @@ void buf_wipe(struct buf *b)
 
 void buf_clear(struct buf *b)
 {
+    forget(b, 0, b->len);
     b->len = 0;
     b->overrun = false;
 }
@@ -27,6 +35,18 @@ void buf_clear(struct buf *b)
 struct rc buf_state(const struct buf *b)
 {
     return b->overrun ? RC(FULL) : RC(OK);
+}
+
+static void resize(struct buf *b, size_t cap)
+{
+    char *old = b->at, *at = b->secret ? mem_new(cap) : mem_resize(old, cap);
+    if (b->secret && old) {
+        memcpy(at, old, b->len);
+        forget(b, 0, b->cap);
+        free(old);
+    }
+    b->at = at;
+    b->cap = cap;
 }
 
 static struct rc grow(struct buf *b, size_t more)
@@ -38,8 +58,7 @@ static struct rc grow(struct buf *b, size_t more)
     size_t want = b->len + more, cap = b->cap ? b->cap : 64;
     while (cap < want)
         cap *= 2;
-    b->cap = cap < b->max ? cap : b->max;
-    b->at = mem_resize(b->at, b->cap);
+    resize(b, cap < b->max ? cap : b->max);
     return RC(OK);
 }
 
@@ -88,12 +107,11 @@ void buf_printf(struct buf *b, const char *format, ...)
 
 void buf_consume(struct buf *b, size_t n)
 {
-    if (n >= b->len) {
-        b->len = 0;
-        return;
-    }
-    memmove(b->at, b->at + n, b->len - n);
-    b->len -= n;
+    size_t left = n < b->len ? b->len - n : 0;
+    if (left)
+        memmove(b->at, b->at + n, left);
+    forget(b, left, b->len);
+    b->len = left;
 }
 
 const char *buf_str(struct buf *b)

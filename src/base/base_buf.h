@@ -9,6 +9,7 @@ struct buf {
     char *at;
     size_t len, cap, max;
     bool overrun;
+    bool secret; // bytes that are given up are overwritten, also where it grows
 };
 
 #define BUF(ceiling) ((struct buf){.max = (ceiling)})

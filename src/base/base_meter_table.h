@@ -156,11 +156,13 @@
     X(SELF_TEST_NOT_VALIDATING, GAUGE, "dnssec_self_test", "state=\"not-validating\"", "")         \
     X(SELF_TEST_STRIPPED, GAUGE, "dnssec_self_test", "state=\"stripped\"", "")                     \
     X(REPORT_TLSRPT_SENT, COUNTER, "reports_sent_total", "kind=\"tlsrpt\",result=\"sent\"",        \
-      "Reports to others")                                                                         \
+      "Reports to others, by destination; sent: posted, or put into the queue")                    \
     X(REPORT_TLSRPT_FAILED, COUNTER, "reports_sent_total", "kind=\"tlsrpt\",result=\"failed\"",    \
       "")                                                                                          \
     X(REPORT_DMARC_SENT, COUNTER, "reports_sent_total", "kind=\"dmarc\",result=\"sent\"", "")      \
     X(REPORT_DMARC_FAILED, COUNTER, "reports_sent_total", "kind=\"dmarc\",result=\"failed\"", "")  \
+    X(REPORT_MAIL_LOST, COUNTER, "report_mails_lost_total", "",                                    \
+      "Recipients of queued reports that refused them, or could not be reached in a day")          \
     X(REPORT_TLSRPT_ACCEPTED, COUNTER, "reports_received_total",                                   \
       "kind=\"tlsrpt\",result=\"accepted\"", "Reports of others")                                  \
     X(REPORT_TLSRPT_BROKEN, COUNTER, "reports_received_total",                                     \
@@ -170,7 +172,15 @@
     X(REPORT_DMARC_BROKEN, COUNTER, "reports_received_total", "kind=\"dmarc\",result=\"broken\"",  \
       "")                                                                                          \
     X(REPORT_UNKNOWN_BROKEN, COUNTER, "reports_received_total",                                    \
-      "kind=\"unknown\",result=\"broken\"", "")
+      "kind=\"unknown\",result=\"broken\"", "")                                                    \
+    X(POSTS_TAKEN, COUNTER, "report_posts_received_total", "result=\"taken\"",                     \
+      "What others posted by HTTPS, by what became of it; aside: not understood, kept; later: "    \
+      "no room or no answer; limited: too many of one client; refused: no report at all")          \
+    X(POSTS_ASIDE, COUNTER, "report_posts_received_total", "result=\"aside\"", "")                 \
+    X(POSTS_LATER, COUNTER, "report_posts_received_total", "result=\"later\"", "")                 \
+    X(POSTS_LIMITED, COUNTER, "report_posts_received_total", "result=\"limited\"", "")             \
+    X(POSTS_REFUSED, COUNTER, "report_posts_received_total", "result=\"refused\"", "")             \
+    X(POSTERS, GAUGE, "report_connections", "", "Connections of those who post reports")
 
 // Buckets in milliseconds.
 #define METER_HISTOGRAMS(Y)                                                                        \

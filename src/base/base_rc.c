@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct {
     enum rc_blame blame;
@@ -95,4 +96,10 @@ void *mem_resize(void *old, size_t size)
     if (!p)
         panic("out of memory for %zu bytes", size);
     return p;
+}
+
+void mem_wipe(void *at, size_t size)
+{
+    if (at)
+        explicit_bzero(at, size);
 }

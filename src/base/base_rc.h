@@ -67,5 +67,6 @@ void panic_at(const char *file, int line, const char *format, ...)
 // resize adds is not. Foreign sizes are bounded (arena, buf) before they come here.
 void *mem_new(size_t size);
 void *mem_resize(void *old, size_t size);
+void mem_wipe(void *at, size_t size); // of secrets; NULL: nothing
 // Scope-bound clean-up: `CLEANUP(buf_free) struct buf b = ...;`
 #define CLEANUP(fn) __attribute__((cleanup(fn)))

@@ -35,6 +35,7 @@ static struct rc check_needs_tls(const struct conf *c, struct conf_fault *fault)
         {CONF_tls_require, "nobody could ever meet it"},
         {CONF_submission_listen, "users log in only inside TLS"},
         {CONF_submissions_listen, "TLS begins there with the first byte"},
+        {CONF_report_listen, "reports are posted by HTTPS"},
     };
     if (has(c, CONF_tls_certificate) || conf_count(c, CONF_tls_certificates))
         return RC(OK);

@@ -282,15 +282,34 @@ const char *conf_check_require(struct span s)
                            "\"DOMAIN verify\" or \"DOMAIN verify NAME...\"";
 }
 
-const char *conf_check_report_address(struct span s)
+static bool is_mailbox(struct span s)
 {
     size_t at = span_index(s, '@');
     bool whole =
         at > 0 && at + 1 < s.len && span_index(span_skip(s, at + 1), '@') == s.len - at - 1;
     for (size_t i = 0; whole && i < s.len; i++)
-        whole = s.at[i] > ' ' && s.at[i] < 0x7f && s.at[i] != '<' && s.at[i] != '>' &&
-                s.at[i] != '"' && s.at[i] != ',';
-    return s.len == 0 || whole ? NULL : "must be a mail address like \"reports@example.org\"";
+        whole = (unsigned char)s.at[i] > ' ' && s.at[i] != 0x7f &&
+                span_index(SPAN("<>\","), s.at[i]) == 4;
+    return whole;
+}
+
+const char *conf_check_report_address(struct span s)
+{
+    bool fine = s.len == 0 || (is_mailbox(s) && span_is_ascii(s));
+    return fine ? NULL : "must be a mail address like \"reports@example.org\"";
+}
+
+const char *conf_check_postmaster(struct span s)
+{
+    return s.len == 0 || is_mailbox(s) ? NULL : "is no address; write \"ann@example.org\"";
+}
+
+// What RFC 5322 §3.2.3 lets stand in a local-part, and no letter or digit does.
+const char *conf_check_detail(struct span s)
+{
+    static const struct span marks = {"!#$%&'*+-/=?^_`{|}~", 19};
+    bool fine = s.len == 0 || (s.len == 1 && span_index(marks, s.at[0]) < marks.len);
+    return fine ? NULL : "is no mark that addresses have; write \"+\" or \"-\"";
 }
 
 const char *conf_check_report_to(struct span s)

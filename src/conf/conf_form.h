@@ -20,6 +20,8 @@ const char *conf_check_route(struct span s);          // "DOMAIN HOST[:PORT]" ..
 const char *conf_check_dnsbl(struct span s);          // "ZONE refuse", "ZONE note"
 const char *conf_check_report_address(struct span s); // "reports@example.org", or empty
 const char *conf_check_report_to(struct span s);      // the same, never empty
+const char *conf_check_postmaster(struct span s);     // "ann@example.org", or empty
+const char *conf_check_detail(struct span s);         // "+", or empty
 const char *conf_check_policy(struct span s);         // "DOMAIN verify" ...
 
 extern const char *const conf_log_levels[];

@@ -95,9 +95,9 @@ X(local_return_path, "local.return_path", CONF_BOOL, 0, 1, "false", NULL, CONF_S
   "Write Return-Path into what is handed to the mailbox server; Dovecot and Cyrus write it themselves.")
 X(local_check, "local.check_mailboxes", CONF_BOOL, 0, 1, "true", NULL, CONF_RECEIVER, NULL,
   "Ask the users' file, and Dovecot, who has a mailbox, and refuse mail for others at once; off: whoever takes it by LMTP says so later, and the sender gets a bounce.")
-X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+X(local_postmaster, "local.postmaster", CONF_STRING, 0, 320, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_postmaster,
   "Address of the postmaster of domains where neither an alias nor a mailbox says who that is; empty: the mailbox postmaster of that domain.")
-X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+X(local_detail, "local.detail", CONF_STRING, 0, 1, "+", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_detail,
   "Character that begins a detail in local-parts: alice+news goes to alice; empty: none.")
 
 X(alias_files, "alias.files", CONF_LIST, CONF_LIST_OF_FILES, 0, "", NULL, CONF_MASTER, NULL,
@@ -171,7 +171,7 @@ X(tls_certificates, "tls.certificates", CONF_LIST, CONF_LIST_OF_PAIRS, 0, "", NU
   "More certificates, \"CERTFILE KEYFILE\": clients that ask for a name in one of them get that one; ECDSA and RSA of the same name go side by side. Without tls.certificate the first is the default.")
 X(tls_min_version, "tls.min_version", CONF_CHOICE, 0, 0, "1.2", conf_tls_versions, CONF_RECEIVER, NULL,
   "Least TLS version taken on smtp.listen; 1.0 and 1.1 are better than the clear text that old servers fall back to, and are never taken from users.")
-X(tls_ticket_rotation, "tls.ticket_rotation", CONF_DURATION, 0, SECONDS(604800), "12h", NULL, CONF_MASTER | CONF_RECEIVER, NULL,
+X(tls_ticket_rotation, "tls.ticket_rotation", CONF_DURATION, 0, SECONDS(604800), "12h", NULL, CONF_MASTER | CONF_RECEIVER | CONF_WEB, NULL,
   "How long a key of session tickets is used; it is taken for as long again. 0: no tickets.")
 X(tls_require, "tls.require", CONF_LIST, 0, 0, "", NULL, CONF_MASTER | CONF_RECEIVER, conf_check_require,
   "TLS that clients of smtp.listen must use, \"DOMAIN-or-NETWORK encrypt\" or \"DOMAIN-or-NETWORK verify [NAME...]\": by sender's domain (\".example.org\": all below it) or client's address/bits; verify asks for a certificate with a NAME (\".example.org\": any below it), or without one with the domain's own or one below it, for a network with that of EHLO.")
@@ -273,6 +273,10 @@ X(report_retention, "report.retention", CONF_DURATION, SECONDS(259200), SECONDS(
   "How long what reports are made of is kept, and the reports of others.")
 X(report_overview, "report.overview", CONF_DURATION, SECONDS(259200), SECONDS(3153600000), "3650d", NULL, CONF_STORE, NULL,
   "How long it is kept how many deliveries to a domain were protected how, by day.")
+X(report_listen, "report.listen", CONF_LIST, 0, 0, "", NULL, CONF_MASTER, conf_check_endpoint,
+  "Addresses where others post their TLS reports by HTTPS (RFC 8460 section 5.4), with our certificates, at the path /v1/tlsrpt or /tlsrpt; without a port: 443; one that is taken is left out, and said; empty: none.")
+X(report_posts, "report.posts", CONF_INT, 1, 100000, "120", NULL, CONF_WEB, NULL,
+  "Reports a minute that one client (IPv4 address, IPv6 /64) may post; beyond that it is asked to wait.")
 
 X(roles_patience, "roles.patience", CONF_DURATION, 0, SECONDS(3600), "60s", NULL, CONF_MASTER, NULL,
   "Time in which each process has to answer the master (five times as long: the store, which waits for the disk): one that hangs is ended and started again; 0: none is.")

@@ -4,7 +4,9 @@
 // Read are $ORIGIN, $TTL, parentheses, quoted strings, \X and \DDD, relative names
 // (without $ORIGIN: to the root), units of time ("1h30m"), and the records A, AAAA,
 // MX, TXT, CNAME, NS, PTR, TLSA. Other known types make their owner exist and are
-// not looked into. $INCLUDE and $GENERATE are faults: no file leads to another.
+// not looked into. $INCLUDE and $GENERATE are faults (no file leads to another), and
+// DNAME, which would answer for names that are not there. An owner with bytes that no
+// dns_name holds (blanks, controls) is passed over: nobody asks for it.
 // Several zones in one file are one tree of names: there are no zone cuts in it.
 //
 // What is read is bounded; a fault never leaves anything half read behind.

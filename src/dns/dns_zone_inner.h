@@ -38,7 +38,7 @@ struct zone_reader {
     struct zone_word *words;
     // In force.
     struct dns_name origin, owner;
-    bool owned;
+    bool owned, foreign; // foreign: by a name that is none here
     uint32_t ttl;
     bool ttl_set;
 };
@@ -52,6 +52,8 @@ bool zone_words_next(struct zone_reader *r);
 // Escapes undone, appended to `b`; false for what is no string.
 bool zone_string(struct buf *b, struct span text);
 bool zone_name(struct zone_reader *r, const struct zone_word *w, struct dns_name *out);
+// A name of bytes that a dns_name does not hold, written with escapes as it must be.
+bool zone_name_foreign(const struct zone_word *w);
 bool zone_ttl(struct span text, uint32_t *out);
 // Reads `count` words behind a type. 0: a fault.
 bool zone_data(struct zone_reader *r, struct zone_record *out, const struct zone_word *words,

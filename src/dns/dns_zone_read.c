@@ -74,6 +74,8 @@ static bool record(struct zone_reader *r, size_t at)
     if (r->words[at].quoted || !zone_type(r->words[at].text, &one.type))
         return zone_fault(r, r->words[at].line, "'%.*s' is no type of records known here",
                           SPAN_FMT(span_first(r->words[at].text, 40)));
+    if (span_ieq(r->words[at].text, SPAN("DNAME"))) // it stands for names that are not here
+        return zone_fault(r, r->words[at].line, "DNAME is not supported");
     // RFC 1035 §5.1: what is left out is that of the record before.
     if (!r->ttl_set)
         r->ttl = one.ttl;
@@ -84,9 +86,16 @@ static bool entry(struct zone_reader *r)
 {
     if (!r->indented && !r->words[0].quoted && r->words[0].text.at[0] == '$')
         return directive(r);
+    if (r->indented && !r->owned)
+        return zone_fault(r, r->words[0].line, "the first record has no owner");
+    if (!r->indented)
+        r->foreign = zone_name_foreign(&r->words[0]);
+    if (r->foreign) { // good DNS ("My\032Printer._ipp._tcp"), but no name is ever made of it
+        r->owned = true;
+        return true;
+    }
     if (r->indented)
-        return r->owned ? record(r, 0)
-                        : zone_fault(r, r->words[0].line, "the first record has no owner");
+        return record(r, 0);
     r->owned = zone_name(r, &r->words[0], &r->owner);
     return r->owned && record(r, 1);
 }

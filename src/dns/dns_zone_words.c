@@ -188,6 +188,23 @@ bool zone_name(struct zone_reader *r, const struct zone_word *w, struct dns_name
     return true;
 }
 
+bool zone_name_foreign(const struct zone_word *w)
+{
+    CLEANUP(buf_free) struct buf b = BUF(2048);
+    struct span rest = w->text;
+    bool foreign = false;
+    if (w->quoted || !zone_string(&b, w->text))
+        return false;
+    for (size_t i = 0; i < b.len; i++)
+        foreign = foreign || b.at[i] <= ' ' || b.at[i] > '~';
+    while (foreign && rest.len) { // no label is empty, or too long with its escapes undone
+        buf_clear(&b);
+        struct span label = span_cut(&rest, '.');
+        foreign = label.len && zone_string(&b, label) && b.len <= 63;
+    }
+    return foreign && span_index(w->text, '\\') < w->text.len;
+}
+
 // "3600", "1h", "1h30m"
 bool zone_ttl(struct span text, uint32_t *out)
 {

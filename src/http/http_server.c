@@ -1,33 +1,11 @@
-#include "http_server.h"
+// libmicrohttpd in our loop, and its connections.
+#include "http_inner.h"
 
-#include "base_buf.h"
-
-#include <microhttpd.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 enum { MEMORY = 32 << 10 };
-
-struct http_request {
-    struct http_request *next, **at; // those that wait for their answer; at: NULL: not there
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    const char *path;
-    struct MHD_Response *response; // NULL: not answered yet
-    unsigned status;
-    bool asking; // the handler is at work: nothing to resume yet
-};
-
-// libmicrohttpd keeps its descriptors in an epoll of its own, which our loop watches.
-struct http_server {
-    struct io_loop *loop;
-    struct MHD_Daemon *daemon;
-    struct io_watch *watch;
-    struct io_timer timer;
-    struct io_work resumed; // it does not wake itself
-    struct http_request *waiting;
-    struct http_conf conf;
-};
 
 static void panicked(void *arg, const char *file, unsigned line, const char *reason)
 {
@@ -60,120 +38,41 @@ static void go_on(void *arg)
     run(arg);
 }
 
-// ---- requests ----
-
-static void unlink_request(struct http_request *r)
+void http_server_wake(struct http_server *s)
 {
-    if (!r->at)
-        return;
-    *r->at = r->next;
-    if (r->next)
-        r->next->at = r->at;
-    r->at = NULL;
+    io_work_set(s->loop, &s->resumed);
 }
 
-static void link_request(struct http_request *r)
-{
-    r->next = r->server->waiting;
-    r->at = &r->server->waiting;
-    if (r->next)
-        r->next->at = &r->next;
-    r->server->waiting = r;
-}
+// ---- connections ----
 
-static void completed(void *arg, struct MHD_Connection *c, void **place,
-                      enum MHD_RequestTerminationCode how)
+static void connection_noted(void *arg, struct MHD_Connection *c, void **context,
+                             enum MHD_ConnectionNotificationCode what)
 {
-    (void)arg, (void)c, (void)how;
-    struct http_request *r = *place;
-    *place = NULL;
-    if (!r)
-        return;
-    unlink_request(r);
-    if (r->response)
-        MHD_destroy_response(r->response);
-    free(r);
-}
-
-static enum MHD_Result send_answer(const struct http_request *r)
-{
-    return MHD_queue_response(r->connection, r->status, r->response);
-}
-
-static enum MHD_Result refuse_method(struct MHD_Connection *c)
-{
-    struct MHD_Response *no =
-        MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
-    if (!no)
-        return MHD_NO;
-    MHD_add_response_header(no, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
-    enum MHD_Result result = MHD_queue_response(c, MHD_HTTP_METHOD_NOT_ALLOWED, no);
-    MHD_destroy_response(no);
-    return result;
-}
-
-static struct http_request *request_new(struct http_server *s, struct MHD_Connection *c,
-                                        const char *path)
-{
-    struct http_request *r = mem_new(sizeof *r);
-    *r = (struct http_request){.server = s, .connection = c, .path = path};
-    return r;
-}
-
-static enum MHD_Result ask(struct http_request *r)
-{
-    struct http_server *s = r->server;
-    link_request(r);
-    r->asking = true;
-    s->conf.got(s->conf.arg, r);
-    r->asking = false;
-    if (r->response)
-        return send_answer(r);
-    MHD_suspend_connection(r->connection);
-    return MHD_YES;
-}
-
-// Called for the header, for each piece of a body, and again after an answer that came later.
-static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *path,
-                              const char *method, const char *version, const char *body,
-                              size_t *body_size, void **place)
-{
-    (void)version, (void)body;
-    struct http_request *r = *place;
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
-        return refuse_method(c);
-    if (!r) { // the header: an answer here would end the connection
-        *place = request_new(arg, c, path);
-        return MHD_YES;
+    struct http_server *s = arg;
+    struct http_connection *one = *context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = one = mem_new(sizeof *one);
+        *one = (struct http_connection){.server = s, .connection = c};
+        if (s->coming)
+            one->peer = *s->coming;
+        http_limit_init(one);
+    } else if (one) {
+        io_timer_cancel(s->loop, &one->limit);
+        *context = NULL;
+        free(one);
     }
-    if (*body_size) { // of a GET: it has no meaning (RFC 9110 §9.3.1)
-        *body_size = 0;
-        return MHD_YES;
-    }
-    if (r->response)
-        return send_answer(r);
-    r->path = path;
-    return ask(r);
 }
 
-struct span http_path(const struct http_request *r)
+struct rc http_server_take(struct http_server *s, int fd, const struct io_endpoint *peer)
 {
-    return span_str(r->path);
-}
-
-void http_answer(struct http_request *r, unsigned status, const char *type, struct span body)
-{
-    unlink_request(r);
-    r->status = status;
-    r->response = MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.at,
-                                                  MHD_RESPMEM_MUST_COPY);
-    if (!r->response)
-        panic("no memory for an answer of %zu bytes", body.len);
-    MHD_add_response_header(r->response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-    if (r->asking)
-        return;
-    MHD_resume_connection(r->connection);
-    io_work_set(r->server->loop, &r->server->resumed);
+    // Whose it is, is ours to know; all that is asked for is some address.
+    struct sockaddr_un nobody = {.sun_family = AF_UNIX};
+    s->coming = peer;
+    enum MHD_Result is =
+        MHD_add_connection(s->daemon, fd, (struct sockaddr *)&nobody, sizeof nobody.sun_family);
+    s->coming = NULL;
+    http_server_wake(s);
+    return is == MHD_YES ? RC(OK) : RC(UNAVAILABLE);
 }
 
 // ---- life ----
@@ -185,19 +84,23 @@ static void quiet(void *arg, const char *format, va_list ap)
 
 static struct MHD_Daemon *daemon_new(struct http_server *s, int fd)
 {
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem socket[] = {
+        {fd < 0 ? MHD_OPTION_END : MHD_OPTION_LISTEN_SOCKET, fd, NULL}, {MHD_OPTION_END, 0, NULL}};
     return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, s,
-        MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        fd < 0 ? flags | MHD_USE_NO_LISTEN_SOCKET : flags, 0, NULL, NULL, http_request_handle, s,
+        MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_ARRAY, socket,
         MHD_OPTION_CONNECTION_LIMIT, s->conf.connections, MHD_OPTION_CONNECTION_TIMEOUT,
         s->conf.patience_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, connection_noted, s, MHD_OPTION_END);
 }
 
 struct rc http_server_new(struct http_server **out, struct io_loop *loop, int fd,
                           const struct http_conf *conf, const char **why)
 {
     struct http_server *s = mem_new(sizeof *s);
-    *s = (struct http_server){.loop = loop, .conf = *conf};
+    *s = (struct http_server){.loop = loop, .conf = *conf, .listens = fd >= 0};
     s->timer = (struct io_timer){.fire = go_on, .arg = s};
     s->resumed = (struct io_work){.run = go_on, .arg = s};
     *out = NULL;
@@ -223,8 +126,9 @@ void http_server_free(struct http_server *s)
         return;
     io_watch_free(s->watch);
     io_timer_cancel(s->loop, &s->timer);
-    (void)MHD_quiesce_daemon(s->daemon); // the socket is not ours to close
-    while (s->waiting)                   // it does not end with a suspended connection
+    if (s->listens)
+        (void)MHD_quiesce_daemon(s->daemon); // the socket is not ours to close
+    while (s->waiting)                       // it does not end with a suspended connection
         http_answer(s->waiting, MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain", SPAN("ending\n"));
     (void)MHD_run(s->daemon);
     io_work_cancel(s->loop, &s->resumed);

@@ -175,13 +175,18 @@ union control {
 static void readable(struct io_channel *c)
 {
     union control control;
-    struct iovec v = {io_loop_scratch(c->loop), IO_SCRATCH};
+    char *scratch = io_loop_scratch(c->loop);
+    struct iovec v = {scratch, IO_SCRATCH};
     struct msghdr m = {
         .msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (n <= 0 || !descriptors_take(c, &m) || !bytes_take(c, (struct span){v.iov_base, (size_t)n}))
+    struct span bytes = {scratch, n > 0 ? (size_t)n : 0};
+    bool good = bytes.len && descriptors_take(c, &m) && bytes_take(c, bytes);
+    if (c->in.secret)
+        mem_wipe(scratch, bytes.len);
+    if (!good)
         fail(c);
 }
 
@@ -315,6 +320,11 @@ void io_channel_send(struct io_channel *c, uint16_t kind, uint32_t ticket, struc
     // A message that cannot be queued whole would leave the peer waiting for ever.
     c->broken = c->broken || (fd >= 0 && copy < 0) || !rc_ok(buf_state(&c->out));
     io_work_set(c->loop, &c->work);
+}
+
+void io_channel_secret(struct io_channel *c)
+{
+    c->in.secret = c->out.secret = true;
 }
 
 size_t io_channel_pending(const struct io_channel *c)

@@ -27,5 +27,7 @@ void io_channel_free(struct io_channel *c);
 // Queues a message; it leaves at the end of the turn. `fd` (or -1) is duplicated.
 void io_channel_send(struct io_channel *c, uint16_t kind, uint32_t ticket, struct span payload,
                      int fd);
+// Passwords or keys pass through: nothing of what was sent or read stays in memory of ours.
+void io_channel_secret(struct io_channel *c);
 size_t io_channel_pending(const struct io_channel *c); // bytes not yet with the kernel
 struct rc io_channel_pair(int fds[2]);

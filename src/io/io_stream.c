@@ -153,6 +153,13 @@ void io_stream_sip(struct io_stream *s, size_t most)
     io_stream_poke(s);
 }
 
+void io_stream_secret(struct io_stream *s)
+{
+    s->in.secret = true;
+    if (s->ssl)
+        SSL_set_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 void io_stream_close(struct io_stream *s)
 {
     s->closing = true;

@@ -20,6 +20,9 @@ struct io_stream_owner {
     void (*drained)(void *arg);                  // everything written was handed to the kernel
     void (*connected)(void *arg, struct rc how); // io_stream_connect only
     void (*secured)(void *arg, struct rc how);   // handshake over; facts: io_stream_tls()
+    // The peer will say no more; its last input was offered. Who has this is not told CLOSED:
+    // the peer may still listen, until io_stream_close().
+    void (*ended)(void *arg);
     // CLOSED: by the peer, after its last input was offered, what was written has
     // left, and no pause is on. OK: io_stream_close() is through. Else a failure.
     void (*closed)(void *arg, struct rc why);
@@ -55,6 +58,9 @@ void io_stream_again(struct io_stream *s); // offer unread input again at the en
 // Leaves all but so many unread bytes in the socket, until it is given more or 0 (no
 // ceiling, as at first): for what comes in front of a handshake.
 void io_stream_sip(struct io_stream *s, size_t most);
+// Passwords come in: what was read stays in no memory of ours, nor of OpenSSL's, when it
+// was taken.
+void io_stream_secret(struct io_stream *s);
 void io_stream_pause(struct io_stream *s, bool paused); // no input calls while paused
 // Takes no more input, lets what is queued leave, says close_notify where TLS is
 // on, then calls `closed`. A peer that does not read is given up after a while.

@@ -37,6 +37,7 @@ struct io_stream {
     bool client, tls_asked;      // the handshake is to begin when `out` is empty
     bool freed, paused, closing; // what the owner said
     bool again, wrote, eof;      // what the owner is to be told
+    bool ended;                  // and was told of eof
     bool more;                   // OpenSSL holds input that the socket will not tell of
     bool blocked, stalled;       // writing, reading waits until the socket is writable
 };

@@ -117,6 +117,8 @@ static void take(struct io_stream *s)
         wait_async(s);
     if (w.n)
         deliver(s, (struct span){scratch, w.n});
+    if (s->in.secret)
+        mem_wipe(scratch, w.n);
 }
 
 // ---- writing
@@ -279,6 +281,8 @@ static void shake_begin(struct io_stream *s)
     }
     s->ssl = s->next;
     s->next = NULL;
+    if (s->in.secret)
+        io_stream_secret(s);
     s->tls_asked = s->wrote = false;
     s->state = IO_STREAM_SHAKING;
     if (s->clear.len)
@@ -374,6 +378,15 @@ static void settle_close(struct io_stream *s)
         io_timer_set(s->loop, &s->limit, (struct mono){io_now(s->loop).us + leave_us});
 }
 
+// What it still listens to is the owner's to know.
+static void tell_ended(struct io_stream *s)
+{
+    if (s->ended || s->paused || s->again || s->closing)
+        return;
+    s->ended = true;
+    s->owner->ended(s->arg);
+}
+
 // The peer ended the stream, or the network did.
 static void settle_end(struct io_stream *s)
 {
@@ -386,6 +399,8 @@ static void settle_end(struct io_stream *s)
     }
     if (!rc_ok(s->fail))
         tell_closed(s, s->fail);
+    else if (s->eof && s->owner->ended)
+        tell_ended(s);
     else if (s->eof && !s->paused && !s->again && !io_stream_pending(s) && !s->closing)
         tell_closed(s, RC(CLOSED));
 }

@@ -25,7 +25,11 @@ struct io_tls_server_conf {
     int64_t ticket_us;     // how long a ticket is good
     bool clients;          // io_tls_accept.ask may be used
     struct span client_ca; // its trust anchors (PEM); empty: the system's
+    // The one protocol spoken here (ALPN, RFC 7301): a client that offers others and not this
+    // gets an alert, one that offers nothing is taken. Empty: whatever it offers.
+    struct span protocol; // at most IO_TLS_PROTOCOL_MAX bytes
 };
+enum { IO_TLS_PROTOCOL_MAX = 30 };
 struct io_tls_server; // what a listener needs
 // *why says in one sentence what is wrong (a static string), *which (or NULL) of which
 // pair. What old clients can do is taken, the alternative being clear text.

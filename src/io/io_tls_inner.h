@@ -31,7 +31,8 @@ struct io_tls_server {
     size_t name_count;
     struct io_tls_ticket_key tickets[IO_TLS_TICKET_KEYS];
     size_t ticket_count;
-    bool asks; // has what a client's certificate is checked with
+    char protocol[IO_TLS_PROTOCOL_MAX + 1]; // behind its length; of length 0: any
+    bool asks;                              // has what a client's certificate is checked with
     // OpenSSL calls back with our address while a handshake is under way: `users` of them.
     size_t users;
     bool freed;

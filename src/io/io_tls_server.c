@@ -181,6 +181,33 @@ static const char *set_clients(struct io_tls_server *s, const struct io_tls_serv
                : "The system's trust anchors are missing.";
 }
 
+// ---- the protocol inside (RFC 7301 §3.2)
+
+static int select_protocol(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                           const unsigned char *in, unsigned in_len, void *arg)
+{
+    (void)ssl;
+    const struct io_tls_server *s = arg;
+    const unsigned char *ours = (const unsigned char *)s->protocol;
+    unsigned char *at;
+    if (SSL_select_next_proto(&at, out_len, ours, ours[0] + 1u, in, in_len) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = at;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void set_protocol(struct io_tls_server *s, struct span name)
+{
+    if (name.len == 0)
+        return;
+    if (name.len > IO_TLS_PROTOCOL_MAX)
+        panic("a protocol's name of %zu bytes", name.len);
+    s->protocol[0] = (char)name.len;
+    span_bytes(s->protocol + 1, name.len, name);
+    SSL_CTX_set_alpn_select_cb(s->ctx, select_protocol, s);
+}
+
 // ---- tickets (RFC 5077 §4)
 
 static bool ticket_begin(const struct io_tls_ticket_key *k, unsigned char *iv, EVP_CIPHER_CTX *ec,
@@ -269,6 +296,7 @@ static const char *fill(struct io_tls_server *s, const struct io_tls_server_conf
     if (s->name_count)
         qsort(s->names, s->name_count, sizeof *s->names, by_name);
     set_tickets(s, c);
+    set_protocol(s, c->protocol);
     SSL_CTX_set_cert_cb(s->ctx, choose, s);
     const char *why = set_default(s);
     return why ? why : set_clients(s, c);

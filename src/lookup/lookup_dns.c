@@ -1,6 +1,8 @@
 #include "lookup_dns.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unbound.h>
 
 enum {
@@ -192,10 +194,15 @@ static bool has_anchor(const char *path)
     return false;
 }
 
-static bool is_readable(const char *path)
+// NULL: it is; else a sentence, good until the next one.
+static const char *unreadable(const char *what, const char *path)
 {
+    static char why[4500];
     CLEANUP(close_file) FILE *f = fopen(path, "re");
-    return f;
+    if (f)
+        return NULL;
+    snprintf(why, sizeof why, "%s %s cannot be read: %s", what, path, strerror(errno));
+    return why;
 }
 
 struct path {
@@ -207,8 +214,9 @@ static const char *set_anchor(struct ub_ctx *ctx, struct span file)
     struct path path;
     if (!span_copy(path.text, sizeof path.text, file.len ? file : span_str(default_anchor)))
         return "the trust anchor's file name is too long";
-    if (!is_readable(path.text))
-        return "the trust anchor's file cannot be read";
+    const char *why = unreadable("the trust anchor's file", path.text);
+    if (why)
+        return why;
     if (!has_anchor(path.text))
         return "the trust anchor's file holds no DS or DNSKEY record";
     return ub_ctx_add_ta_file(ctx, path.text) ? "the trust anchor cannot be used" : NULL;
@@ -221,8 +229,9 @@ static const char *set_hints(struct ub_ctx *ctx, struct span file)
         return "the root hints' file name is too long";
     if (path.text[0] == '\0')
         return NULL;
-    if (!is_readable(path.text))
-        return "the root hints' file cannot be read";
+    const char *why = unreadable("the root hints' file", path.text);
+    if (why)
+        return why;
     return ub_ctx_set_option(ctx, "root-hints:", path.text) ? "the root hints cannot be used"
                                                             : NULL;
 }

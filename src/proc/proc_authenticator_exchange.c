@@ -302,6 +302,13 @@ static void put_nonce(struct buf *b)
     code_put_base64(b, buf_span(&bytes));
 }
 
+// Not what has a password in it: that is the machine's to forget.
+static void keep_first(struct exchange *x, struct span message)
+{
+    if (x->mechanism == SASL_SCRAM && x->first.len == 0)
+        buf_put(&x->first, message);
+}
+
 static void begin(struct exchange *x, const struct login_request *q)
 {
     CLEANUP(buf_free) struct buf nonce = BUF(64);
@@ -313,7 +320,7 @@ static void begin(struct exchange *x, const struct login_request *q)
                                            .plus_offered = q->offered & 1 << SASL_SCRAM_PLUS},
                        q->initial);
     if (q->initial.at)
-        buf_put(&x->first, q->initial);
+        keep_first(x, q->initial);
     if (limits_hear(&x->auth->limits, &x->client, now_of(x))) {
         move(x);
         return;
@@ -379,8 +386,7 @@ bool exchange_more(struct authenticator *a, struct proc_peer *peer, struct io_me
         dovecot_more(&x->dovecot, message);
         return true;
     }
-    if (x->first.len == 0)
-        buf_put(&x->first, message);
+    keep_first(x, message);
     sasl_feed(x->sasl, message);
     move(x);
     return true;

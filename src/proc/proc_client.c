@@ -186,7 +186,9 @@ struct rc proc_client_ask(struct proc_client *c, const struct control_request *q
         io_loop_turn(c->loop, true);
     io_timer_cancel(c->loop, &c->limit);
     if (!c->told)
-        return c->overdue ? RC(TIMEOUT) : RC(CLOSED);
+        return c->overdue                         ? RC(TIMEOUT)
+               : c->master && c->master->draining ? RC(CONFIG)
+                                                  : RC(CLOSED);
     struct rd r = RD(buf_span(&c->payload));
     return control_answer_unpack(&r, out) ? RC(OK) : RC(MALFORMED);
 }

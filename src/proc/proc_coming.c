@@ -106,12 +106,13 @@ static bool got_reset(struct proc_coming *k, struct io_message *m)
 static bool got_listen(struct proc_coming *k, struct io_message *m)
 {
     struct rd r = RD(m->payload);
-    uint8_t service = rd_u8(&r);
+    uint8_t kind = rd_u8(&r);
     rd_span(&r);
-    if (m->fd < 0 || !rd_end(&r) || service >= SMTP_SERVICES)
+    _Static_assert((int)PROC_WEB_REPORTS < (int)SMTP_SERVICES, "one bound for both");
+    if (m->fd < 0 || !rd_end(&r) || kind >= SMTP_SERVICES)
         return false;
     k->listeners = mem_resize(k->listeners, (k->listener_count + 1) * sizeof *k->listeners);
-    k->listeners[k->listener_count++] = (struct proc_listener){m->fd, (enum smtp_service)service};
+    k->listeners[k->listener_count++] = (struct proc_listener){m->fd, kind};
     m->fd = -1;
     return true;
 }
@@ -210,6 +211,7 @@ static void take_listeners(struct proc *p, struct proc_coming *k)
     free(p->listeners);
     p->listeners = k->listeners;
     p->listener_count = k->listener_count;
+    p->listeners_generation++;
     k->listeners = NULL;
     k->listener_count = 0;
     k->reset = false;

@@ -11,7 +11,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 64, JOBS_MAX = 16, JOB_ROOM = 2 << 20, GROUPS_MAX = 256 };
+// Beyond CLIENTS_MAX there is still room for those who are told so.
+enum {
+    CLIENTS_MAX = 64,
+    TURNED_AWAY_MAX = 192,
+    JOBS_MAX = 16,
+    JOB_ROOM = 2 << 20,
+    GROUPS_MAX = 256
+};
 
 struct control_client {
     struct control_client *next, *previous;
@@ -19,6 +26,7 @@ struct control_client {
     struct io_channel *channel;
     struct control_job *jobs;
     unsigned job_count;
+    bool too_many;
 };
 
 // ---- jobs ----
@@ -75,7 +83,7 @@ static void (*const verbs[CONTROL_VERBS])(struct control_job *j) = {
     [CONTROL_REPORT_PREVIEW] = control_report_preview,
     [CONTROL_REPORT_SEND] = control_report_send,
     [CONTROL_REPORT_LIST] = control_report_list,
-    [CONTROL_REPORT_WEEK] = control_report_list,
+    [CONTROL_REPORT_WEEK] = control_report_week,
     [CONTROL_REPORT_TAKE] = control_report_take,
     [CONTROL_REPORT_GET] = control_report_get,
     [CONTROL_REPORT_ASIDE] = control_report_list,
@@ -104,6 +112,8 @@ static bool request(void *arg, struct io_message *m)
     j->request.questions = arena_dup(&j->arena, q.questions);
     if (!j->request.word.at || !j->request.section.at || !j->request.questions.at)
         control_refuse(j, CONTROL_WRONG, "the request is too large");
+    else if (c->too_many)
+        control_refuse(j, CONTROL_LATER, "the server has too many commands to answer at once");
     else
         verbs[q.verb](j);
     return true;
@@ -168,7 +178,7 @@ static void accepted(void *arg, int fd, const struct io_endpoint *peer)
     struct control *c = arg;
     struct ucred who = {.uid = (uid_t)-1};
     (void)peer;
-    bool full = c->client_count >= CLIENTS_MAX;
+    bool full = c->client_count >= CLIENTS_MAX + TURNED_AWAY_MAX;
     if (full || !may_enter(c, fd, &who)) {
         LOG(LOG_WARN, "control-refused", LOG_T("why", full ? "too many clients" : "not permitted"),
             LOG_I("uid", who.uid));
@@ -176,7 +186,8 @@ static void accepted(void *arg, int fd, const struct io_endpoint *peer)
         return;
     }
     struct control_client *one = mem_new(sizeof *one);
-    *one = (struct control_client){.next = c->clients, .control = c};
+    *one = (struct control_client){
+        .next = c->clients, .control = c, .too_many = c->client_count >= CLIENTS_MAX};
     if (c->clients)
         c->clients->previous = one;
     c->clients = one;

@@ -67,6 +67,7 @@ void control_dns(struct control_job *j);
 void control_report_preview(struct control_job *j);
 void control_report_send(struct control_job *j);
 void control_report_list(struct control_job *j);
+void control_report_week(struct control_job *j);
 void control_report_take(struct control_job *j);
 void control_report_get(struct control_job *j);
 // With -o the asker may mean another configuration than the server's: false, and

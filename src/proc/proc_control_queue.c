@@ -18,8 +18,9 @@ static bool fine(struct control_job *j, struct rd *r, bool well, struct rc rc)
     if (!r || !well)
         control_refuse(j, CONTROL_LATER, "the store does not answer now");
     else if (rc.code == RC_NOT_FOUND)
-        control_refuse(j, CONTROL_NO, "no message %llx is in the queue, or in the history",
-                       (unsigned long long)j->request.id);
+        control_refuse(j, CONTROL_NO, "no message %llx is in the queue%s",
+                       (unsigned long long)j->request.id,
+                       j->request.verb == CONTROL_QUEUE_SHOW ? ", or in the history" : "");
     else if (!rc_ok(rc))
         control_refuse(j, CONTROL_LATER, "%s", phrase(rc));
     else

@@ -54,7 +54,8 @@ static bool previewed(void *arg, struct io_message *m)
     struct control_job *j = arg;
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX - 1024);
     struct json out = JSON(&b);
-    struct store_subject_row row;
+    CLEANUP(buf_free) struct buf next = BUF(1024);
+    struct store_subject_row row = {0};
     struct rd r = RD(m ? m->payload : SPAN(""));
     struct rc rc = {(enum rc_code)rd_enum(&r, RC_COUNT)};
     bool more = rd_bool(&r);
@@ -67,22 +68,31 @@ static bool previewed(void *arg, struct io_message *m)
     for (unsigned n = rd_u16(&r); n > 0 && reports_row_unpack(&r, &row); n--)
         subject_put(&out, &row);
     json_close(&out, ']');
-    json_bool(&out, "more", more);
     json_close(&out, '}');
+    if (more && row.subject.domain.len)
+        reports_subject_pack(&next, &row.subject);
     bool well = rd_end(&r) && rc_ok(buf_state(&b));
     if (fine(j, m, well, rc))
-        control_tell(j, &(struct control_answer){.result = CONTROL_DONE, .json = buf_span(&b)});
+        control_tell(j, &(struct control_answer){.result = CONTROL_DONE,
+                                                 .json = buf_span(&b),
+                                                 .next_word = buf_span(&next)});
     return !m || well;
 }
 
 void control_report_preview(struct control_job *j)
 {
     CLEANUP(buf_free) struct buf b = BUF(1024);
+    struct rd r = RD(j->request.word);
+    struct store_subject behind = {0};
     int64_t today = store_day(io_wall(j->control->proc->loop));
     wr_i64(&b, today - 1);
     wr_i64(&b, today);
     wr_bool(&b, true);
-    reports_subject_pack(&b, &(struct store_subject){0});
+    if (j->request.word.len && (!reports_subject_unpack(&r, &behind) || !rd_end(&r))) {
+        control_refuse(j, CONTROL_WRONG, "this is no place to go on from");
+        return;
+    }
+    reports_subject_pack(&b, &behind);
     ask(j, PROC_STORE, MSG_REPORT_SUBJECTS, &b, previewed);
 }
 
@@ -104,9 +114,7 @@ void control_report_list(struct control_job *j)
 {
     CLEANUP(buf_free) struct buf b = BUF(16);
     wr_u64(&b, j->request.id);
-    wr_u8(&b, j->request.verb == CONTROL_REPORT_WEEK    ? REPORTS_DELIVERIES
-              : j->request.verb == CONTROL_REPORT_ASIDE ? REPORTS_ASIDE
-                                                        : REPORTS_TAKEN);
+    wr_bool(&b, j->request.verb == CONTROL_REPORT_ASIDE);
     ask(j, PROC_STORE, MSG_REPORT_LIST, &b, listed);
 }
 
@@ -139,6 +147,14 @@ void control_report_get(struct control_job *j)
     wr_bool(&b, j->request.verb == CONTROL_REPORT_ASIDE_BYTES);
     wr_u64(&b, j->request.id);
     ask(j, PROC_STORE, MSG_REPORT_GET, &b, got);
+}
+
+void control_report_week(struct control_job *j)
+{
+    CLEANUP(buf_free) struct buf b = BUF(2048);
+    wr_u64(&b, j->request.id);
+    wr_span(&b, j->request.word);
+    ask(j, PROC_STORE, MSG_REPORT_WEEK, &b, listed);
 }
 
 static bool begun(void *arg, struct io_message *m)

@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 
 static const unsigned stages[] = {
-    1 << PROC_RECEIVER | 1 << PROC_CONTROL | 1 << PROC_REPORTER,
+    1 << PROC_RECEIVER | 1 << PROC_CONTROL | 1 << PROC_REPORTER | 1 << PROC_WEB,
     1 << PROC_SENDER | 1 << PROC_QUEUE,
-    1 << PROC_RESOLVER | 1 << PROC_FETCHER | 1 << PROC_AUTHENTICATOR | 1 << PROC_WEB,
+    1 << PROC_RESOLVER | 1 << PROC_FETCHER | 1 << PROC_AUTHENTICATOR,
     1 << PROC_STORE,
 };
 enum { STAGES = sizeof stages / sizeof *stages };

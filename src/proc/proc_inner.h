@@ -71,6 +71,7 @@ void proc_peers_free(struct proc *p);
 
 // proc_meters.c
 bool proc_meters_answer(struct proc_peer *peer, const struct io_message *m);
+void proc_meters_put(struct proc *p, struct buf *b); // what MSG_METERS_ARE says
 
 // proc_coming.c
 bool proc_coming_got(struct proc *p, struct io_message *m); // SECTION, KEYS, LISTEN, LISTEN_RESET

@@ -12,12 +12,20 @@
 // A role that lived for a minute was all right; its death is news, not a habit.
 static const int64_t lived_us = SECONDS(60);
 static const int64_t grace_us = SECONDS(2);
+static const int64_t linked_us = SECONDS(1);
 static const int pauses_s[] = {0, 1, 2, 4, 8, 16, 30};
 enum { PAUSES = sizeof pauses_s / sizeof *pauses_s };
 
 #define LOG_WHO(i) LOG_T("role", proc_kind_text((i)->kind)), LOG_I("index", (i)->index)
 
 static void link_pair(struct proc_instance *a, struct proc_instance *b);
+
+// What it says of a channel may have crossed the one that a new process brought: who is
+// still cut off then says so again.
+static bool is_new(const struct proc_instance *i)
+{
+    return io_now(i->master->loop).us - i->since.us < linked_us;
+}
 
 static bool got_cut_off(struct proc_instance *i, const struct io_message *m)
 {
@@ -29,6 +37,8 @@ static bool got_cut_off(struct proc_instance *i, const struct io_message *m)
         struct proc_instance *other = &i->master->instances[k];
         if (other == i || (unsigned)other->kind != kind || other->index != index || !other->channel)
             continue; // one that is dead is linked when it comes again
+        if (is_new(i) || is_new(other))
+            continue;
         LOG(LOG_ERROR, "cut-off", LOG_WHO(i), LOG_T("from", proc_kind_text(other->kind)));
         link_pair(i, other);
     }
@@ -80,12 +90,21 @@ void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct 
         io_channel_send(i->channel, (uint16_t)kind, 0, payload, fd);
 }
 
+// Web has them while it needs them.
 static void send_keys(struct proc_instance *i, const struct proc_setup *s)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
-    proc_certificates_put(&s->certificates, proc_master_tickets(i->master), &b);
+    static const struct proc_certificates none;
+    bool needed = i->kind == PROC_RECEIVER || conf_count(s->conf, CONF_report_listen);
+    b.secret = true;
+    proc_certificates_put(needed ? &s->certificates : &none,
+                          needed ? proc_master_tickets(i->master) : SPAN(""), &b);
     proc_instance_send(i, MSG_KEYS, buf_span(&b), -1);
-    explicit_bzero(b.at, b.len);
+}
+
+void proc_instance_send_keys(struct proc_instance *i)
+{
+    send_keys(i, i->master->setup);
 }
 
 static void send_listeners(struct proc_instance *i, const struct proc_bound *bound, size_t count)
@@ -93,7 +112,7 @@ static void send_listeners(struct proc_instance *i, const struct proc_bound *bou
     proc_instance_send(i, MSG_LISTEN_RESET, SPAN(""), -1);
     for (size_t k = 0; k < count; k++) {
         CLEANUP(buf_free) struct buf b = BUF(8192);
-        wr_u8(&b, (uint8_t)bound[k].service);
+        wr_u8(&b, bound[k].kind);
         wr_span(&b, bound[k].text);
         proc_instance_send(i, MSG_LISTEN, buf_span(&b), bound[k].fd);
     }
@@ -107,8 +126,10 @@ void proc_instance_configure(struct proc_instance *i)
     proc_instance_send(i, MSG_SECTION, buf_span(&section), -1);
     if (i->kind == PROC_CONTROL)
         send_listeners(i, &s->door, s->door.text.len > 0);
-    if (i->kind == PROC_WEB)
+    if (i->kind == PROC_WEB) {
+        send_keys(i, s);
         send_listeners(i, s->web, s->web_count);
+    }
     if (i->kind != PROC_RECEIVER)
         return;
     send_keys(i, s);
@@ -133,6 +154,7 @@ static struct rc spawn(struct proc_instance *i)
         return rc;
     }
     i->channel = io_channel_new(i->master->loop, fds[0], got, closed, i);
+    io_channel_secret(i->channel); // keys
     return RC(OK);
 }
 

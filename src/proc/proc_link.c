@@ -147,6 +147,7 @@ static void over(struct link *l, const struct smtp_reply *reply, struct rc failu
 {
     bool early = l->state == LINK_CONNECTS || l->state == LINK_OPENS || l->state == LINK_HANDSHAKE;
     l->failure = failure;
+    l->uncertain = l->smtp && smtp_client_uncertain(l->smtp);
     if (early && l->user) {
         failed_early(l, reply, failure);
         return; // the user leaves us

@@ -50,6 +50,7 @@ struct proc_master {
 void proc_instance_spawn(struct proc_instance *i);     // process, settings; no peers, no START
 void proc_instance_link(struct proc_instance *i);      // channels to and from every live peer
 void proc_instance_configure(struct proc_instance *i); // SECTION, KEYS, LISTEN
+void proc_instance_send_keys(struct proc_instance *i); // KEYS alone
 void proc_instance_send(struct proc_instance *i, enum proc_message kind, struct span payload,
                         int fd);
 void proc_instance_died(struct proc_instance *i, int wait_status);

@@ -11,9 +11,12 @@ static const int64_t look_us = SECONDS(2);
 static void hand_on(struct proc_master *m)
 {
     for (size_t i = 0; i < m->count; i++) {
-        if (m->instances[i].kind != PROC_RECEIVER)
+        if (m->instances[i].kind == PROC_RECEIVER)
+            proc_instance_configure(&m->instances[i]);
+        else if (m->instances[i].kind == PROC_WEB)
+            proc_instance_send_keys(&m->instances[i]);
+        else
             continue;
-        proc_instance_configure(&m->instances[i]);
         proc_instance_send(&m->instances[i], MSG_START, SPAN(""), -1);
     }
 }

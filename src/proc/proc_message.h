@@ -17,8 +17,8 @@ enum proc_message {
     MSG_KEYS = 4,
     MSG_SIGNERS = 16, // DKIM: [span domain, span selector, span sender, u8 services, span key
                       // (PEM)], read by proc_signer_unpack(). As MSG_KEYS
-    MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service, span text. A reload sends them anew
-                      // after LISTEN_RESET
+    MSG_LISTEN = 6,   // fd: a bound socket; u8 smtp_service (of web: proc_web_door), span text. A
+                      // reload sends them anew after LISTEN_RESET
     MSG_ALIASES = 18, // [span file, u64 bytes of it], [span SRS secret]; fd: their texts, one
                       // behind the other (none: no files). As MSG_KEYS
     MSG_LISTEN_RESET = 8,
@@ -119,7 +119,7 @@ enum proc_message {
     MSG_REPORT_NOTED,      // -> u8 rc, bool
     MSG_REPORT_TAKE = 168, // reporter, control ->: a report of others -> u8 rc, bool it is new
     MSG_REPORT_TAKEN,
-    MSG_REPORT_LIST = 170, // control ->: u64 those behind it, u8 reports_list
+    MSG_REPORT_LIST = 170, // control ->: u64 those behind it, bool those put aside instead
     MSG_REPORT_LISTED,     // -> u8 rc, u64 next (0: all), span JSON array
     // reporter -> receiver
     MSG_REPORT_MAIL = 172, // bool TLS, span sender, [span to], span mail -> u8 rc, u64 id
@@ -137,9 +137,12 @@ enum proc_message {
     MSG_REPORT_ASIDE = 180, // u8 report_way, span who, span why, u64 bytes in all, span the first
     MSG_REPORT_ASIDE_KEPT,  //   STORE_ASIDE_BYTES of them -> u8 rc, bool true
     // control -> store: one of those that were taken in, or put aside
-    MSG_REPORT_GET = 184, // bool aside, u64 id -> u8 rc, then as in REPORT_TAKE or REPORT_ASIDE
+    MSG_REPORT_GET = 186, // bool aside, u64 id -> u8 rc, then as in REPORT_TAKE or REPORT_ASIDE
     MSG_REPORT_GOT,
     // control -> reporter
+    // The week at a glance: control ->: u64 rows that are known, span domain (or none) -> as
+    MSG_REPORT_WEEK = 184, // MSG_REPORT_LISTED; rows of deliveries, then of what others tell
+    MSG_REPORT_WEEK_IS,
     MSG_REPORT_NOW = 174, // (empty) -> bool reports are sent here
     MSG_REPORT_BEGUN,
 

@@ -10,20 +10,24 @@ static int64_t us_of(struct timeval t)
     return SECONDS(t.tv_sec) + t.tv_usec;
 }
 
-bool proc_meters_answer(struct proc_peer *peer, const struct io_message *m)
+void proc_meters_put(struct proc *p, struct buf *b)
 {
-    CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
-    struct proc *p = peer->proc;
     struct rusage used = {0};
-    if (m->payload.len)
-        return false;
     if (p->role->measure && p->data)
         p->role->measure(p);
     (void)getrusage(RUSAGE_SELF, &used);
-    wr_i64(&b, proc_inner(p)->began.us);
-    wr_i64(&b, us_of(used.ru_utime) + us_of(used.ru_stime));
-    wr_i64(&b, used.ru_maxrss * INT64_C(1024));
-    meter_pack(&b);
+    wr_i64(b, proc_inner(p)->began.us);
+    wr_i64(b, us_of(used.ru_utime) + us_of(used.ru_stime));
+    wr_i64(b, used.ru_maxrss * INT64_C(1024));
+    meter_pack(b);
+}
+
+bool proc_meters_answer(struct proc_peer *peer, const struct io_message *m)
+{
+    CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
+    if (m->payload.len)
+        return false;
+    proc_meters_put(peer->proc, &b);
     proc_send(peer, MSG_METERS_ARE, m->ticket, buf_span(&b), -1);
     return true;
 }

@@ -87,6 +87,8 @@ static void open_channel(struct proc_peer *peer)
         return;
     io_timer_cancel(peer->proc->loop, &slot->cut_off);
     peer->channel = io_channel_new(peer->proc->loop, slot->fd, got, closed, peer);
+    if (peer->kind == PROC_AUTHENTICATOR || peer->proc->role->kind == PROC_AUTHENTICATOR)
+        io_channel_secret(peer->channel); // logins
     peer->generation++;
     slot->fd = -1;
 }

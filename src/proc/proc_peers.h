@@ -22,6 +22,9 @@ const char *proc_kind_text(enum proc_kind k); // "receiver"
 bool proc_kind_parse(enum proc_kind *out, const char *text);
 unsigned proc_kind_conf(enum proc_kind k); // its bit in conf_schema.h
 
+// What a socket of the web role is for.
+enum proc_web_door { PROC_WEB_METRICS, PROC_WEB_REPORTS };
+
 struct proc_pair {
     enum proc_kind asks, answers;
     const char *about; // what passes between them, for people

@@ -79,7 +79,7 @@ static void listen_all(struct receiver *r)
     for (size_t i = 0; i < p->listener_count; i++) {
         struct receiver_door *d = &r->doors[r->door_count++];
         *d = (struct receiver_door){
-            .receiver = r, .service = p->listeners[i].service, .fd = p->listeners[i].fd};
+            .receiver = r, .service = (enum smtp_service)p->listeners[i].kind, .fd = p->listeners[i].fd};
     }
     open_known(r);
 }

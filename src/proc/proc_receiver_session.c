@@ -352,6 +352,8 @@ void receiver_accept(void *arg, int fd, const struct io_endpoint *peer)
     s->conf.mechanisms = receiver_mechanisms(r->mechanisms);
     s->smtp = smtp_server_new(&s->conf, io_now(r->proc->loop));
     s->stream = io_stream_new(r->proc->loop, fd, &owner, s);
+    if (door->service != SMTP_SERVICE_MX)
+        io_stream_secret(s->stream);
     s->next = r->sessions;
     if (s->next)
         s->next->previous = s;

@@ -5,6 +5,7 @@
 #include "base_log.h"
 #include "base_meter.h"
 #include "proc_networks.h"
+#include "proc_tls.h"
 
 #include <stdlib.h>
 
@@ -45,42 +46,13 @@ static bool any_verify(const struct tls_rules *rules)
     return false;
 }
 
-static void count_certificates(const struct io_tls_pair *pairs, size_t count)
-{
-    int64_t first = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct io_tls_about about;
-        const char *why = "";
-        if (rc_ok(io_tls_pair_about(&about, &pairs[i], &why)) && (!first || about.until < first))
-            first = about.until;
-    }
-    meter_set(METER_CERTIFICATES, (int64_t)count);
-    meter_set(METER_CERTIFICATE_EXPIRES, first);
-}
-
 static struct io_tls_server *server_of(const struct receiver *r)
 {
-    struct rd rd = RD(r->proc->tls);
-    struct io_tls_server *s = NULL;
-    const char *why = "";
-    size_t count = rd_u16(&rd);
-    if (count == 0) {
-        count_certificates(NULL, 0);
-        return NULL;
-    }
-    struct io_tls_pair *pairs = mem_new(count * sizeof *pairs);
-    for (size_t i = 0; i < count; i++) {
-        pairs[i].chain = rd_span(&rd);
-        pairs[i].key = rd_span(&rd);
-    }
-    struct io_tls_server_conf c = {.pairs = pairs, .pair_count = count, .tickets = rd_span(&rd)};
-    c.client_ca = rd_span(&rd);
-    c.clients = any_verify(r->tls_rules);
-    c.ticket_us = conf_int(r->proc->conf, CONF_tls_ticket_rotation);
-    if (!rc_ok(io_tls_server_make(&s, &c, &why, NULL))) // the master has tried it
-        LOG(LOG_ERROR, "no-tls", LOG_T("why", why));
-    count_certificates(pairs, count);
-    free(pairs);
+    struct proc_tls_about about;
+    struct proc_tls_use use = {.clients = any_verify(r->tls_rules)};
+    struct io_tls_server *s = proc_tls_server(r->proc, &use, &about);
+    meter_set(METER_CERTIFICATES, (int64_t)about.count);
+    meter_set(METER_CERTIFICATE_EXPIRES, about.first);
     return s;
 }
 

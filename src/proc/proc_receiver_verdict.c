@@ -32,7 +32,7 @@ static bool from_refuses(const struct receiver_auth *a)
     static const enum from_rule least[AUTH_FROM_PROBLEMS] = {
         [AUTH_FROM_REPEATED] = FROM_RULE_AMBIGUOUS,  [AUTH_FROM_SEVERAL] = FROM_RULE_AMBIGUOUS,
         [AUTH_FROM_MALFORMED] = FROM_RULE_AMBIGUOUS, [AUTH_FROM_MISSING] = FROM_RULE_STRICT,
-        [AUTH_FROM_NO_DOMAIN] = FROM_RULE_STRICT,
+        [AUTH_FROM_NO_DOMAIN] = FROM_RULE_STRICT,    [AUTH_FROM_UNREAD] = FROM_RULE_AMBIGUOUS,
     };
     enum auth_from_problem problem = a->result->dmarc->from.problem;
     return problem != AUTH_FROM_OK && a->rules->from >= least[problem] && !a->trusted;

@@ -40,19 +40,28 @@ static void look(void *arg)
         r->delay_us = within ? (int64_t)(io_random() % (uint64_t)within) : 0;
         r->next_us = today * DAY_US + r->delay_us;
     }
-    if (now >= r->next_us)
-        reporter_day(r, today - 1);
-    else
+    if (now < r->next_us) {
         look_in(r, r->next_us - now);
+        return;
+    }
+    r->running = true;
+    r->sent = r->left = 0;
+    r->silent_count = 0;
+    // A day after the first attempt comes the last (RFC 8460 §5.5).
+    reporter_day(r, today - 2, true);
 }
 
 void reporter_day_over(struct reporter *r)
 {
     int64_t now = io_wall(r->proc->loop).us;
-    r->running = false;
     buf_free(&r->page);
-    if (r->mailed || r->left)
-        LOG(LOG_INFO, "reports-sent", LOG_I("mails", r->mailed), LOG_I("left-for-later", r->left));
+    if (r->last) {
+        reporter_day(r, r->day + 1, false);
+        return;
+    }
+    r->running = false;
+    if (r->sent || r->left)
+        LOG(LOG_INFO, "reports-sent", LOG_I("reports", r->sent), LOG_I("left-for-later", r->left));
     r->next_us = now + (r->left ? r->again_us : AGAIN_IN);
     if (r->left && r->again_us < AGAIN_IN)
         r->again_us *= 2;

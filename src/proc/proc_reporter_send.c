@@ -28,16 +28,45 @@ static void count(bool tls, enum store_sent_state state)
         meter_count(tls ? METER_REPORT_TLSRPT_FAILED : METER_REPORT_DMARC_FAILED, 1);
 }
 
+static void settle_log(const struct reporter_fate *f, enum report_kind kind)
+{
+    static const char *const events[STORE_SENT_STATES] = {"report-put-off", "report-queued",
+                                                          "report-not-sent"};
+    bool posted = f->state == STORE_SENT && span_istarts(f->uri, SPAN("https:"));
+    LOG(f->state == STORE_SENT_NEVER ? LOG_WARN : LOG_INFO,
+        posted ? "report-posted" : events[f->state], LOG_T("kind", report_kind_text(kind)),
+        LOG_S("about", f->subject.domain), LOG_S("to", f->uri), LOG_S("why", f->why));
+}
+
+// RFC 8460 §5.5: for up to 24 hours.
+enum store_sent_state reporter_settle_posted(struct reporter *r, struct reporter_fate f,
+                                             proc_answered then, void *arg)
+{
+    CLEANUP(buf_free) struct buf text = BUF(4096);
+    bool over = f.state == STORE_SENT_LATER && r->last;
+    enum report_kind kind = f.subject.kind == STORE_ABOUT_TLS ? REPORT_TLSRPT : REPORT_DMARC;
+    buf_put(&text, over ? SPAN("given up after a day: ") : SPAN(""));
+    buf_put(&text, f.why);
+    f.why = buf_span(&text);
+    if (over)
+        f.state = STORE_SENT_NEVER;
+    settle_log(&f, kind);
+    count(kind == REPORT_TLSRPT, f.state);
+    r->sent += f.state == STORE_SENT;
+    reporter_note(r, &f, then, arg);
+    return f.state;
+}
+
+void reporter_settle(struct reporter *r, enum store_sent_state state, struct span why)
+{
+    struct reporter_fate f = {r->row.subject, uri_now(r), state, why, false};
+    state = reporter_settle_posted(r, f, destination_noted, r);
+    r->later = r->later || state == STORE_SENT_LATER;
+}
+
 static void settle(struct reporter *r, enum store_sent_state state, const char *why)
 {
-    LOG(state == STORE_SENT ? LOG_INFO : LOG_WARN,
-        state == STORE_SENT ? "report-queued" : "report-not-sent",
-        LOG_T("kind", report_kind_text(r->cover.kind)), LOG_S("about", r->row.subject.domain),
-        LOG_S("to", uri_now(r)), LOG_T("why", why));
-    count(r->cover.kind == REPORT_TLSRPT, state);
-    r->mailed += state == STORE_SENT;
-    r->later = r->later || state == STORE_SENT_LATER;
-    reporter_note(r, uri_now(r), state, span_str(why), false, destination_noted);
+    reporter_settle(r, state, span_str(why));
 }
 
 static bool mailed(void *arg, struct io_message *m)
@@ -45,9 +74,10 @@ static bool mailed(void *arg, struct io_message *m)
     struct reporter *r = arg;
     struct rd rd = RD(m ? m->payload : SPAN(""));
     enum rc_code code = m ? (enum rc_code)rd_enum(&rd, RC_COUNT) : RC_UNAVAILABLE;
-    rd_u64(&rd);
+    CLEANUP(buf_free) struct buf queued = BUF(64);
+    buf_printf(&queued, "queued as %llx", (unsigned long long)rd_u64(&rd));
     if (code == RC_OK && !rd.bad)
-        settle(r, STORE_SENT, "");
+        settle(r, STORE_SENT, buf_str(&queued));
     else if (code == RC_MALFORMED)
         settle(r, STORE_SENT_NEVER, "its address is none that mail can be sent to");
     else
@@ -71,13 +101,9 @@ static void mail_make(struct reporter *r, struct buf *mail)
                                                 .packed = buf_span(&r->packed)});
 }
 
-static void destination_send(struct reporter *r)
+static void mail_send(struct reporter *r)
 {
     CLEANUP(buf_free) struct buf mail = BUF(MAIL_MAX + 65536), b = BUF(IO_MESSAGE_MAX);
-    if (r->rua.https || !r->rua.to_count) {
-        settle(r, STORE_SENT_NEVER, "reports are sent by mail only");
-        return;
-    }
     mail_make(r, &mail);
     if (!report_rua_fits(&r->rua, mail.len)) {
         settle(r, STORE_SENT_NEVER, "it is larger than its destination takes");
@@ -98,8 +124,10 @@ static void destination_send(struct reporter *r)
 
 static void destination_rule(struct reporter *r)
 {
-    if (r->rua.state == REPORT_RUA_SEND)
-        destination_send(r);
+    if (r->rua.state == REPORT_RUA_SEND && r->rua.https)
+        reporter_post(r);
+    else if (r->rua.state == REPORT_RUA_SEND)
+        mail_send(r);
     else
         settle(r, r->rua.state == REPORT_RUA_DROP ? STORE_SENT_NEVER : STORE_SENT_LATER,
                r->rua.why ? r->rua.why : "it cannot be verified now");

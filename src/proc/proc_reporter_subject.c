@@ -7,6 +7,13 @@ enum { ROOM = 256 << 20 }; // of one subject's tallies and document
 
 static void subject_next(struct reporter *r);
 
+static void day_end(struct reporter *r)
+{
+    r->day_waits = r->posts > 0;
+    if (!r->day_waits)
+        reporter_day_over(r);
+}
+
 static bool subjects_are(void *arg, struct io_message *m)
 {
     struct reporter *r = arg;
@@ -16,7 +23,7 @@ static bool subjects_are(void *arg, struct io_message *m)
     r->rows_left = rd_u16(&rd);
     if (!m || rd.bad || !fine) {
         r->left++;
-        reporter_day_over(r);
+        day_end(r);
         return m && !rd.bad;
     }
     buf_clear(&r->page);
@@ -38,11 +45,10 @@ static void subjects_ask(struct reporter *r)
              subjects_are, r);
 }
 
-void reporter_day(struct reporter *r, int64_t day)
+void reporter_day(struct reporter *r, int64_t day, bool last)
 {
-    r->running = true;
     r->day = day;
-    r->mailed = r->left = 0;
+    r->last = last;
     r->behind = (struct store_subject){0};
     subjects_ask(r);
 }
@@ -71,22 +77,26 @@ static bool noted(void *arg, struct io_message *m)
     return true;
 }
 
-void reporter_note(struct reporter *r, struct span uri, enum store_sent_state state,
-                   struct span why, bool done, proc_answered then)
+void reporter_note(struct reporter *r, const struct reporter_fate *f, proc_answered then, void *arg)
 {
     CLEANUP(buf_free) struct buf b = BUF(65536);
-    reports_subject_pack(&b, &r->row.subject);
-    wr_span(&b, uri);
-    wr_u8(&b, (uint8_t)state);
-    wr_span(&b, why);
-    wr_bool(&b, done);
-    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SENT, buf_span(&b), REPORTER_PATIENCE, then, r);
+    reports_subject_pack(&b, &f->subject);
+    wr_span(&b, f->uri);
+    wr_u8(&b, (uint8_t)f->state);
+    wr_span(&b, f->why);
+    wr_bool(&b, f->done);
+    proc_ask(r->proc, PROC_STORE, 0, MSG_REPORT_SENT, buf_span(&b), REPORTER_PATIENCE, then, arg);
 }
 
 void reporter_subject_over(struct reporter *r)
 {
+    if (reporter_posts_left(r)) {
+        noted(r, NULL);
+        return;
+    }
     r->left += r->later;
-    reporter_note(r, SPAN(""), STORE_SENT_LATER, SPAN(""), !r->later, noted);
+    reporter_note(r, &(struct reporter_fate){.subject = r->row.subject, .done = !r->later}, noted,
+                  r);
 }
 
 static bool tallies_room(struct reporter *r)
@@ -110,27 +120,40 @@ static bool tallies_room(struct reporter *r)
 
 static void tallies_ask(struct reporter *r);
 
+// Policies come in order, so that each is kept once. False: there is no room.
+static bool tally_keep(struct reporter *r, struct rd *rd)
+{
+    struct span policy = rd_span(rd), detail = rd_span(rd);
+    uint64_t sessions = rd_u64(rd), times = rd_u64(rd);
+    if (rd->bad || !tallies_room(r))
+        return false;
+    if (r->count == 0 || !span_eq(policy, r->last_policy))
+        r->last_policy = arena_dup(&r->arena, policy);
+    r->last_detail = arena_dup(&r->arena, detail);
+    if (!r->last_policy.at || !r->last_detail.at)
+        return false;
+    r->tallies[r->count] =
+        (struct report_tls_tally){r->last_policy, r->last_detail, sessions, times};
+    r->records[r->count++] = (struct report_dmarc_tally){r->last_detail, sessions};
+    return true;
+}
+
 static bool tallies_are(void *arg, struct io_message *m)
 {
     struct reporter *r = arg;
     struct rd rd = RD(m ? m->payload : SPAN(""));
-    bool fine = rd_u8(&rd) == RC_OK, more = rd_bool(&rd);
-    for (unsigned n = rd_u16(&rd); n > 0 && !rd.bad && tallies_room(r); n--) {
-        r->last_policy = arena_dup(&r->arena, rd_span(&rd));
-        r->last_detail = arena_dup(&r->arena, rd_span(&rd));
-        uint64_t sessions = rd_u64(&rd), times = rd_u64(&rd);
-        if (rd.bad || !r->last_policy.at || !r->last_detail.at)
-            break;
-        r->tallies[r->count] =
-            (struct report_tls_tally){r->last_policy, r->last_detail, sessions, times};
-        r->records[r->count++] = (struct report_dmarc_tally){r->last_detail, sessions};
-    }
+    bool fine = rd_u8(&rd) == RC_OK, more = rd_bool(&rd), full = false;
+    for (unsigned n = rd_u16(&rd); n > 0 && !full && !rd.bad; n--)
+        full = !tally_keep(r, &rd);
     if (!m || rd.bad || !fine) {
         r->later = true;
         reporter_subject_over(r);
-    } else if (more && r->count) {
+    } else if (more && r->count && !full) {
         tallies_ask(r);
     } else {
+        if (full)
+            LOG(LOG_WARN, "report-incomplete", LOG_S("domain", r->row.subject.domain),
+                LOG_T("why", "its tallies have no room in memory"));
         reporter_document(r);
     }
     return m && !rd.bad;
@@ -178,7 +201,7 @@ static void subject_next(struct reporter *r)
     while (r->rows_left > 0) {
         r->rows_left--;
         if (!reports_row_unpack(&r->rows, &r->row)) {
-            reporter_day_over(r);
+            day_end(r);
             return;
         }
         r->behind = r->row.subject;
@@ -197,5 +220,5 @@ static void subject_next(struct reporter *r)
     if (r->rows_more && !r->proc->draining)
         subjects_ask(r);
     else
-        reporter_day_over(r);
+        day_end(r);
 }

@@ -16,9 +16,6 @@ bool reports_taken_unpack(struct rd *r, struct store_taken *out);
 
 const char *reports_way_text(enum report_way w); // "mail", "post", "file"
 
-// MSG_REPORT_LIST.
-enum reports_list { REPORTS_TAKEN, REPORTS_DELIVERIES, REPORTS_ASIDE, REPORTS_LISTS };
-
 // MSG_REPORT_ASIDE.
 void reports_aside_pack(struct buf *b, const struct store_aside *a);
 bool reports_aside_unpack(struct rd *r, struct store_aside *out); // borrows

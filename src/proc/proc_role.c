@@ -127,6 +127,7 @@ int proc_role_run(const struct proc_role *role, unsigned index)
     in->began = io_wall(in->proc.loop);
     in->master =
         io_channel_new(in->proc.loop, PROC_CONTROL_FD, from_master, master_closed, &in->proc);
+    io_channel_secret(in->master); // keys
     io_loop_run(in->proc.loop);
     int status = in->status;
     inner_free(in);

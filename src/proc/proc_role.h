@@ -41,8 +41,8 @@ struct proc_role {
 };
 
 struct proc_listener {
-    int fd; // bound
-    enum smtp_service service;
+    int fd;       // bound
+    uint8_t kind; // smtp_service; of web: proc_web_door
 };
 
 struct proc {
@@ -56,6 +56,7 @@ struct proc {
     int aliases_fd;      // -1: none
     struct proc_listener *listeners;
     size_t listener_count;
+    unsigned listeners_generation; // rises when they came anew
     struct proc_peer **peers;
     size_t peer_count;
     void *data; // the role's own

@@ -48,9 +48,14 @@ static void after_transaction(struct delivery *d, bool lost)
     delivery_take_outcomes(d);
     note_session(d, l, last_rule(d), l->session.reused ? TRUST_RESULT_OK : d->talked);
     bool uncertain = l->uncertain, stale = lost && l->session.reused && !uncertain;
-    CLEANUP(buf_free) struct buf why = BUF(2048);
-    buf_printf(&why, "%.*s: %.*s", SPAN_FMT(delivery_host_text(d)),
-               SPAN_FMT(l->seen.detail.len ? l->seen.detail : SPAN("deferred the message")));
+    CLEANUP(buf_free) struct buf why = BUF(2048), doubt = BUF(2048);
+    if (lost)
+        buf_put(&why, SPAN("The session ended before the server had taken the message: "));
+    buf_put(&why, l->seen.detail.len ? l->seen.detail : SPAN("It deferred the message."));
+    buf_printf(&doubt,
+               "%.*s: The session ended (%.*s) when the server may have had the message already, "
+               "so no other host is tried now.",
+               SPAN_FMT(delivery_host_text(d)), SPAN_FMT(l->seen.detail));
     d->link = NULL;
     l->user = NULL; // idle, or buried by itself
     if (delivery_all_settled(d)) {
@@ -62,7 +67,7 @@ static void after_transaction(struct delivery *d, bool lost)
         return;
     }
     if (uncertain) { // another host might get a message this one already has
-        delivery_settle_rest(d, STORE_DEFERRED, "4.4.2", delivery_keep_buf(d, &why));
+        delivery_settle_rest(d, STORE_DEFERRED, "4.4.2", delivery_keep_buf(d, &doubt));
         delivery_finish(d);
         return;
     }

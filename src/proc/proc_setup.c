@@ -153,7 +153,7 @@ static struct rc bind_one(struct proc_bound *b, const struct proc_setup *old,
     b->fd = from_old(old, b->text);
     if (b->fd >= 0)
         return RC(OK);
-    if (!io_endpoint_parse(&at, b->text, service_port[b->service]))
+    if (!io_endpoint_parse(&at, b->text, service_port[b->kind]))
         return conf_fault_say(fault, "\"%.*s\" is no address to listen on", SPAN_FMT(b->text));
     errno = 0;
     struct rc rc = io_bind(&b->fd, &at);
@@ -179,7 +179,7 @@ static struct rc bind_list(struct proc_setup *s, enum conf_id list, enum smtp_se
     s->bound = mem_resize(s->bound, (s->bound_count + count + 1) * sizeof *s->bound);
     for (size_t i = 0; i < count; i++) {
         struct proc_bound *next = &s->bound[s->bound_count];
-        *next = (struct proc_bound){.text = conf_item(s->conf, list, i), .service = service};
+        *next = (struct proc_bound){.text = conf_item(s->conf, list, i), .kind = (uint8_t)service};
         TRY(bind_one(next, old, fault));
         s->bound_count += next->fd >= 0;
     }
@@ -324,7 +324,7 @@ unsigned proc_setup_count(const struct proc_setup *s, enum proc_kind kind)
 {
     int64_t n = 1;
     if (kind == PROC_WEB)
-        return conf_count(s->conf, CONF_web_listen) > 0;
+        return conf_count(s->conf, CONF_web_listen) || conf_count(s->conf, CONF_report_listen);
     if (kind == PROC_RECEIVER)
         n = conf_int(s->conf, CONF_smtp_receivers);
     else if (kind == PROC_SENDER)

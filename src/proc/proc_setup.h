@@ -10,7 +10,7 @@
 struct proc_bound {
     struct span text; // as written in the option
     int fd;
-    enum smtp_service service;
+    uint8_t kind; // as in MSG_LISTEN
 };
 struct proc_setup {
     struct conf *conf;
@@ -20,7 +20,7 @@ struct proc_setup {
     int64_t keys_stamp; // of the folder they are from, before it was read
     struct proc_bound *bound;
     size_t bound_count;
-    struct proc_bound *web; // those of web.listen that could be had
+    struct proc_bound *web; // those of web.listen and report.listen that could be had
     size_t web_count;
     struct proc_bound door; // of control; no text: none
     struct buf door_path;   // behind its text

@@ -95,6 +95,7 @@ bool proc_report_tallies(struct store_role *r, struct proc_peer *peer, struct io
 bool proc_report_sent_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_sent(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_week(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
 // proc_store_taken.c
 bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m);

@@ -197,20 +197,6 @@ static bool taken_one(void *arg, const struct store_taken *t)
     return true;
 }
 
-static bool delivery_one(void *arg, const struct store_delivery_row *d)
-{
-    struct listing *l = arg;
-    if (l->out.len > PAGE)
-        return false;
-    json_open(&l->json, NULL, '{');
-    day_put(&l->json, "day", d->day);
-    json_str(&l->json, "domain", d->domain);
-    json_str(&l->json, "protection", span_str(store_protection_text(d->protection)));
-    json_int(&l->json, "deliveries", (int64_t)d->count);
-    json_close(&l->json, '}');
-    return true;
-}
-
 static bool aside_one(void *arg, const struct store_aside *a)
 {
     struct listing *l = arg;
@@ -227,33 +213,21 @@ static bool aside_one(void *arg, const struct store_aside *a)
     return true;
 }
 
-static struct rc list(struct store_history *h, enum reports_list what, uint64_t behind,
-                      int64_t today, struct listing *l)
-{
-    switch (what) {
-    case REPORTS_TAKEN:
-        return store_taken_list(h, behind, taken_one, l);
-    case REPORTS_DELIVERIES:
-        return store_deliveries(h, today - 6, today, delivery_one, l);
-    default:
-        return store_aside_list(h, aside_one, l);
-    }
-}
-
 bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_message *m)
 {
     struct listing l = {.out = BUF(IO_MESSAGE_MAX - 1024)};
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
     struct rd rd = RD(m->payload);
     uint64_t behind = rd_u64(&rd);
-    enum reports_list what = (enum reports_list)rd_enum(&rd, REPORTS_LISTS);
-    int64_t today = store_day(io_wall(r->proc->loop));
+    bool aside = rd_bool(&rd);
     if (!rd_end(&rd))
         return false;
     proc_group_flush(r);
     l.json = JSON(&l.out);
     json_open(&l.json, NULL, '[');
-    struct rc rc = r->history ? list(r->history, what, behind, today, &l) : RC(UNAVAILABLE);
+    struct rc rc = !r->history ? RC(UNAVAILABLE)
+                   : aside     ? store_aside_list(r->history, aside_one, &l)
+                               : store_taken_list(r->history, behind, taken_one, &l);
     json_close(&l.json, ']');
     wr_u8(&b, (uint8_t)rc.code);
     wr_u64(&b, l.more ? l.last : 0);

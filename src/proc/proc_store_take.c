@@ -4,6 +4,7 @@
 
 #include "base_json.h"
 #include "base_log.h"
+#include "base_meter.h"
 
 #include <stdio.h>
 
@@ -122,6 +123,14 @@ static void decide(struct store_role *r, const struct store_facts *f, const stru
         o->result = STORE_DROPPED;
 }
 
+// Nobody else hears of it: a report has no sender to tell.
+static void report_lost(const struct store_facts *f, const struct store_outcome *o)
+{
+    meter_count(METER_REPORT_MAIL_LOST, 1);
+    LOG(LOG_WARN, "report-not-delivered", LOG_T("id", proc_id_text(f->message)),
+        LOG_S("status", o->status), LOG_S("reason", o->reason));
+}
+
 static struct rc outcome(struct store_role *r, struct store_outcome *o, const struct shared *all,
                          bool *news)
 {
@@ -134,6 +143,8 @@ static struct rc outcome(struct store_role *r, struct store_outcome *o, const st
     decide(r, &f, all, o);
     o->status = span_first(o->status, STATUS_MAX);
     o->reason = span_first(o->reason, TEXT_MAX);
+    if (f.report && o->result == STORE_DROPPED)
+        report_lost(&f, o);
     o->remote = span_first(o->remote, TEXT_MAX);
     o->diagnostic = span_first(o->diagnostic, TEXT_MAX);
     return store_outcome(r->store, o);

@@ -1,5 +1,7 @@
-// The sockets of the web role, bound by the master. They are a convenience: one that
-// cannot be had is said in a sentence, and mail goes on without it.
+// The sockets of the web role, bound by the master. One that cannot be had is said in a
+// sentence, and mail goes on without it: neither the page of metrics nor the reports of
+// others, who try again and mostly know an address for mail too, are worth a server that
+// does not start. A reload tries again.
 #pragma once
 #include "proc_setup.h"
 

@@ -1,7 +1,6 @@
 #include "sasl_prep.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
@@ -87,22 +86,34 @@ static bool permitted(struct span text)
     return text.len && directions_fit(text);
 }
 
+// NFKC (RFC 4013 §2.2) into `out`. It grows what it is not given large enough, and leaves
+// copies behind; one character becomes 33 bytes at most (U+FDFA).
+static bool normalize(struct buf *out, struct span text)
+{
+    size_t len = out->max;
+    if (span_is_ascii(text)) { // is normal
+        buf_put(out, text);
+        return rc_ok(buf_state(out));
+    }
+    if (!rc_ok(buf_reserve(out, out->max)))
+        return false;
+    uint8_t *room = (uint8_t *)out->at;
+    uint8_t *is = u8_normalize(UNINORM_NFKC, (const uint8_t *)text.at, text.len, room, &len);
+    out->len = is == room ? len : 0;
+    if (is && is != room) {
+        mem_wipe(is, len);
+        free(is);
+    }
+    return is == room;
+}
+
 bool sasl_prep(struct buf *out, struct span text)
 {
     enum { MOST = 4096 };
-    CLEANUP(buf_wipe) struct buf mapped = BUF(MOST);
-    size_t len = 0;
-    if (text.len >= MOST || !map(&mapped, text))
+    CLEANUP(buf_wipe) struct buf mapped = BUF(MOST), normal = BUF(12 * MOST);
+    if (text.len >= MOST || !map(&mapped, text) || !normalize(&normal, buf_span(&mapped)) ||
+        !permitted(buf_span(&normal)))
         return false;
-    uint8_t *normal =
-        u8_normalize(UNINORM_NFKC, (const uint8_t *)mapped.at, mapped.len, NULL, &len);
-    if (!normal)
-        return false;
-    struct span is = {(const char *)normal, len};
-    bool ok = permitted(is);
-    if (ok)
-        buf_put(out, is);
-    explicit_bzero(normal, len);
-    free(normal);
-    return ok && rc_ok(buf_state(out));
+    buf_put(out, buf_span(&normal));
+    return rc_ok(buf_state(out));
 }

@@ -30,6 +30,7 @@ enum {
     SUBJECT_TRIM,
     DELIVERY_ADD,
     DELIVERY_LIST,
+    TOLD_LIST,
     DELIVERY_TRIM,
     SENT_PUT,
     SENT_LIST,

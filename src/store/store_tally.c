@@ -30,7 +30,13 @@ const char *const store_tally_texts[TAKEN_PUT] = {
                      " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (day, domain, protection)"
                      " DO UPDATE SET count = count + excluded.count",
     [DELIVERY_LIST] = "SELECT day, domain, protection, count FROM delivery"
-                      " WHERE day >= ?1 AND day <= ?2 ORDER BY day, domain, protection",
+                      " WHERE day >= ?1 AND day <= ?2 AND (?3 = '' OR domain = ?3)"
+                      " ORDER BY day, domain, protection",
+    // Who sends reports may claim what he likes; a sum of it must not overflow.
+    [TOLD_LIST] = "SELECT begin / 86400000000, domain, kind, organization, count(*),"
+                  " sum(min(good, 1000000000000)), sum(min(bad, 1000000000000)) FROM taken"
+                  " WHERE begin >= ?1 * 86400000000 AND begin < (?2 + 1) * 86400000000"
+                  " AND (?3 = '' OR domain = ?3) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
     [DELIVERY_TRIM] = "DELETE FROM delivery WHERE day < ?1",
     [SENT_PUT] = "INSERT OR REPLACE INTO sent (day, kind, domain, uri, at, state, why)"
                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -275,13 +281,39 @@ struct rc store_tallies(struct store_history *h, const struct store_subject *s, 
     return store_row_done(&r);
 }
 
-struct rc store_deliveries(struct store_history *h, int64_t from, int64_t to,
+static struct store_row days_row(struct store_history *h, unsigned statement, int64_t from,
+                                 int64_t to, struct span domain)
+{
+    struct store_row r = store_row_begin(&h->sql, statement);
+    store_row_int(&r, from);
+    store_row_int(&r, to);
+    store_row_text(&r, domain.len ? domain : SPAN(""));
+    return r;
+}
+
+struct rc store_told(struct store_history *h, int64_t from, int64_t to, struct span domain,
+                     bool (*each)(void *arg, const struct store_told_row *t), void *arg)
+{
+    bool more = true;
+    struct store_row r = days_row(h, TOLD_LIST, from, to, domain);
+    while (more && store_row_next(&r)) {
+        struct store_told_row t = {.day = store_row_get(&r)};
+        t.domain = store_row_span(&r);
+        t.kind = (enum store_subject_kind)store_row_get(&r);
+        t.organization = store_row_span(&r);
+        t.reports = (uint64_t)store_row_get(&r);
+        t.good = (uint64_t)store_row_get(&r);
+        t.bad = (uint64_t)store_row_get(&r);
+        more = each(arg, &t);
+    }
+    return store_row_done(&r);
+}
+
+struct rc store_deliveries(struct store_history *h, int64_t from, int64_t to, struct span domain,
                            bool (*each)(void *arg, const struct store_delivery_row *d), void *arg)
 {
     bool more = true;
-    struct store_row r = store_row_begin(&h->sql, DELIVERY_LIST);
-    store_row_int(&r, from);
-    store_row_int(&r, to);
+    struct store_row r = days_row(h, DELIVERY_LIST, from, to, domain);
     while (more && store_row_next(&r)) {
         struct store_delivery_row d = {.day = store_row_get(&r)};
         d.domain = store_row_span(&r);

@@ -83,8 +83,19 @@ struct store_delivery_row {
     enum store_protection protection;
     uint64_t count;
 };
-struct rc store_deliveries(struct store_history *h, int64_t from, int64_t to,
+// Of days `from` to `to`; `domain` empty: of all.
+struct rc store_deliveries(struct store_history *h, int64_t from, int64_t to, struct span domain,
                            bool (*each)(void *arg, const struct store_delivery_row *d), void *arg);
+
+// What reports of others say about a domain and day, added up for each who sends them.
+struct store_told_row {
+    int64_t day;
+    enum store_subject_kind kind;
+    struct span domain, organization;
+    uint64_t reports, good, bad;
+};
+struct rc store_told(struct store_history *h, int64_t from, int64_t to, struct span domain,
+                     bool (*each)(void *arg, const struct store_told_row *t), void *arg);
 
 // Removes what is older: tallies, what was sent and taken before `day`, deliveries before
 // `overview`. Commits.

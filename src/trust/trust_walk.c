@@ -17,6 +17,17 @@ static void remember(struct trust_walk *w, bool permanent, const char *status)
     w->status = status;
 }
 
+// One sentence: rules end in a full stop, details may.
+static void put_sentence(struct buf *b, struct span rule, struct span detail)
+{
+    if (detail.len && span_ends(rule, SPAN(".")))
+        rule.len--;
+    buf_put(b, rule);
+    buf_put(b, rule.len && detail.len ? SPAN(": ") : SPAN(""));
+    buf_put(b, detail);
+    buf_put(b, detail.len && !span_ends(detail, SPAN(".")) ? SPAN(".") : SPAN(""));
+}
+
 static void say(struct trust_walk *w, const struct trust_host *h, const struct dns_address *a,
                 const char *rule, struct span detail)
 {
@@ -25,16 +36,12 @@ static void say(struct trust_walk *w, const struct trust_host *h, const struct d
     buf_clear(w->why);
     buf_put(w->why, dns_name_span(&h->name));
     if (a && !h->local) {
-        buf_put(w->why, SPAN(" ["));
+        buf_put(w->why, h->name.len ? SPAN(" [") : SPAN("["));
         dns_address_put(w->why, a);
         buf_put(w->why, SPAN("]"));
     }
     buf_put(w->why, SPAN(": "));
-    buf_put(w->why, span_str(rule));
-    if (!detail.len)
-        return;
-    buf_put(w->why, rule[0] ? SPAN(" ") : SPAN(""));
-    buf_put(w->why, detail);
+    put_sentence(w->why, span_str(rule), detail);
 }
 
 static const struct trust_host *current(const struct trust_walk *w)

@@ -196,6 +196,15 @@ def _():
                 start = None
 
 
+@case('no line end is put where text is made harmless: it would be shown as "?"')
+def _():
+    for p in sources('admin_*.c'):
+        text = p.read_text(errors='replace')
+        for m in re.finditer(r'\badmin_putf?\(', text):
+            if r'\n' in text[m.start():text.index(');', m.start())]:
+                yield f'{name_of(p)}:{text[:m.start()].count(chr(10)) + 1}'
+
+
 @case('floor 1 asks no clock, file, socket or chance')
 def _():
     for room in FLOOR_1:

@@ -141,6 +141,16 @@ def test_without_a_server_it_asks_itself_and_says_so(lab, program):
     assert "resolver of its own" in r.stderr or "a resolver and a fetcher of its own" in r.stderr
 
 
+def test_spf_without_a_server_asks_itself_once(lab, program):
+    s = lab.state
+    r = lab.run([program, "spf", "192.0.2.1", "a@silent.example", "h.example", "-o", "store.path=/no/where",
+                 "-o", f"dns.trust_anchor={s}/anchor", "-o", f"dns.root_hints={s}/root.hints", "-o", "dns.timeout=2s"])
+    assert r.returncode == 75, r.stderr
+    assert r.stderr == ("geleit: no server answers at /no/where/control.sock (No such file or directory); "
+                        "asking with a resolver of its own\n")
+    assert "├─ silent.example  error  (a DNS lookup failed)" in r.stdout
+
+
 def test_other_options_than_the_servers_are_not_the_servers_answer(server):
     r = server.command("explain", "--json", "bob@dane.example", "-o", "send.policy=dane.example clear")
     assert json.loads(r.stdout)["hosts"][0]["requirement"] == "local-clear"
@@ -160,8 +170,9 @@ def test_nonsense_gets_one_sentence(server, word):
 def test_a_trust_anchor_that_is_not_there(lab, program):
     r = lab.run([program, "explain", "bob@dane.example", "-o", "store.path=/no/where",
                  "-o", "dns.trust_anchor=/no/anchor"])
-    assert r.returncode == 75 and r.stdout == ""
-    assert "trust anchor" in r.stderr
+    assert r.returncode == 2 and r.stdout == ""
+    assert "the trust anchor's file /no/anchor cannot be read: No such file" in r.stderr
+    assert r.stderr.endswith("geleit: a resolver of its own cannot start; the lines above say why\n")
 
 
 def test_the_door_is_shut_to_others(server):
@@ -181,6 +192,21 @@ def test_garbage_at_the_door_harms_nobody(server):
                 assert s.recv(10) == b""
             except ConnectionResetError:
                 pass
+    assert explain(server, "bob@plain.example")["decision"] == "deliver"
+
+
+def test_too_many_at_the_door_are_told_so(server):
+    path, held = os.path.join(server.store, "control.sock"), []
+    try:
+        for _ in range(64):
+            held.append(socket.socket(socket.AF_UNIX))
+            held[-1].connect(path)
+        r = server.command("queue", "list")
+        assert (r.returncode, r.stdout) == (75, "")
+        assert r.stderr == "geleit: the server has too many commands to answer at once\n"
+    finally:
+        for s in held:
+            s.close()
     assert explain(server, "bob@plain.example")["decision"] == "deliver"
 
 

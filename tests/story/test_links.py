@@ -140,6 +140,41 @@ def test_a_connection_that_closed_in_the_meantime(start):
     assert script.number == 4
 
 
+@pytest.mark.parametrize("last", ["silence", "nonsense", "end"])
+def test_who_may_have_it_is_not_sent_it_again_at_once(start, last):
+    """The final dot was sent on a connection used again, and no reply came that says
+    anything: the server may have the message, so it has to wait (RFC 1047)."""
+    dots = []
+
+    def each(session, number):
+        session.greet()
+        for said in session.take():
+            if said == "END":
+                break
+        while not session.hear().startswith("DATA"):
+            session.say("250 ok")
+        session.say("354 go")
+        while session.hear() != ".":
+            pass
+        dots.append(number)
+        if last == "nonsense":
+            session.say("what?")
+        if last != "end":
+            session.hear()
+    script = Script(each)
+    server = start(script, **{"send.idle": "30s", "send.end_timeout": "1s", "queue.retry_first": "60s",
+                              "queue.retry_longest": "60s"})
+    server.submit(letter("first"), ["bob@b.example"])
+    assert alone.emptied(server, 10)
+    server.submit(letter("second"), ["bob@b.example"])
+    assert lab_.until(lambda: len(server.history()) == 2, 10)
+    time.sleep(1)
+    assert dots == [1] and script.number == 1
+    attempt = server.history()[-1]
+    assert attempt["decision"] == "deferred" and attempt["recipients"][0]["status"] == "4.4.2"
+    assert "may have had the message already" in attempt["reason"]
+
+
 def test_long_replies_to_a_thousand(start):
     def each(session, _):
         session.greet()

@@ -113,7 +113,8 @@ def test_delete_needs_a_yes(server):
     assert one(server, id_)
     assert ask(server, "queue", "delete", "--yes", id_) == [{"id": id_, "recipients": 1}]
     assert ask(server, "queue", "list") == []
-    ask(server, "queue", "retry", id_, status=1)
+    r = ask(server, "queue", "retry", id_, status=1)
+    assert r.stderr == f"geleit: no message {id_} is in the queue\n"
     assert ask(server, "queue", "show", id_)["in_queue"] is False, "its history stays"
     server.stop()
     server.start()

@@ -4,8 +4,10 @@ import contextlib
 import email
 import gzip
 import json
+import os
 import re
 import smtplib
+import sqlite3
 import time
 
 import pytest
@@ -120,9 +122,10 @@ def test_commands_show_send_and_take_in(reporting, clock, lab, tmp_path):
     about = {r["domain"]: r for r in seen["reports"]}
     assert seen["from"] == FROM and about["sts-enforce.example"]["sessions"] == 1
     assert about["sts-mismatch.example"]["rua"] == ["mailto:tlsrpt@geleit-lab.example"]
-    assert "sts-enforce.example" in command(server, "preview")
+    shown = command(server, "preview").splitlines()
+    assert any(re.match(r"\S+  tlsrpt  sts-enforce.example +1 sessions$", line) for line in shown), shown
     week = json.loads(command(server, "week", "--json"))
-    assert [w["protection"] for w in week if w["domain"] == "sts-enforce.example"] == ["sts"]
+    assert [w["deliveries"] for w in week if w["domain"] == "sts-enforce.example"] == [{"sts": 1}]
     clock.move(700)
     command(server, "send")
     assert lab_.until(lambda: ("tlsrpt", "sts-mismatch.example") in queued(server), 20, 0.1), server.log_end()
@@ -135,9 +138,20 @@ def test_commands_show_send_and_take_in(reporting, clock, lab, tmp_path):
     path.write_bytes(raw)
     assert json.loads(command(server, "import", str(path), "--json"))[0]["new"] is True
     assert json.loads(command(server, "import", str(path), "--json"))[0]["new"] is False
+    assert command(server, "import", str(path)).endswith("0 new, 1 known already, 0 broken.\n")
     taken, = json.loads(command(server, "list", "--json"))
     assert taken["kind"] == "tlsrpt" and taken["organization"] == "Geleit Lab" and taken["bad"] >= 1
-    assert "Geleit Lab" in command(server, "list")
+    assert command(server, "list").endswith(" by Geleit Lab\n") and "?" not in command(server, "list")
+    assert json.loads(command(server, "list", "Sts-Mismatch.example", "--json")) == [taken]
+    assert json.loads(command(server, "list", "other.example", "--json")) == []
+    assert json.loads(command(server, "week", "sts-mismatch.example", "--json")) == [
+        {"domain": "sts-mismatch.example", "day": taken["day"], "deliveries": {}, "dmarc": [],
+         "tlsrpt": [{"organization": "Geleit Lab", "reports": 1, "good": 0, "failed": taken["bad"]}]}]
+    shown = command(server, "week").splitlines()
+    assert "sts-enforce.example" in shown and any(re.match(r"  \S+  delivered  1 sts$", line) for line in shown), shown
+    assert any(re.match(rf"  \S+  TLS        0 good, {taken['bad']} failed  says Geleit Lab$", line) for line in shown)
+    assert server.command("report", "week", "a b").returncode == 2
+    assert server.command("report", "list", "a.example", "b.example").returncode == 2
     path.write_bytes(b"nothing of the kind")
     assert server.command("report", "import", str(path)).returncode == 1
 
@@ -151,3 +165,24 @@ def test_the_owner_of_a_domain_hears_who_sent_in_its_name(clock, lab, program):
         assert lab_.until(lambda: len(server.evaluations()) == 2, 10)
         clock.move(700)
         assert lab_.until(lambda: ("dmarc", auth.GOOD) in queued(server), 20, 0.1), server.log_end()
+
+
+def test_lists_of_many_pages_are_whole(reporting):
+    server = reporting
+    deliver(server, "sts-enforce.example", "many")
+    server.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(server.store, "history.db"))) as db:
+        db.execute("WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 40000) INSERT INTO subject"
+                   " (day, kind, domain, about, keys, lost, done) SELECT day, kind, printf('many-%d.example', n), about,"
+                   " keys, lost, done FROM n, subject WHERE domain = 'sts-enforce.example'")
+        db.execute("INSERT INTO delivery (day, domain, protection, count) SELECT day, domain, 3, 7 FROM subject"
+                   " WHERE domain LIKE 'many-%'")
+        db.commit()
+    server.start()
+    seen = json.loads(command(server, "preview", "--json"))
+    names = [r["domain"] for r in seen["reports"]]
+    assert len(names) == len(set(names)) == 40001 and "more" not in seen
+    assert command(server, "preview").count("many-") == 40000
+    week = {w["domain"]: w["deliveries"] for w in json.loads(command(server, "week", "--json"))}
+    assert len(week) == 40001 and week["many-40000.example"] == {"pkix": 7}
+    assert list(json.loads(command(server, "week", "many-7.example", "--json"))[0]["deliveries"]) == ["pkix"]

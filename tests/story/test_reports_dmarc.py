@@ -3,7 +3,6 @@ goes nowhere it is not wanted (RFC 9990)."""
 import contextlib
 import email
 import gzip
-import json
 import os
 import re
 import shutil
@@ -14,14 +13,14 @@ import time
 import xml.etree.ElementTree as tree
 from urllib.parse import quote
 
-import dkim
 import pytest
 
+import alone
 import lab as lab_
 import test_auth as auth
 import world
 from test_keys import Published
-from test_reports import FROM, OPTIONS, clock, command, queued  # noqa: F401 (clock: a fixture)
+from test_reports import FROM, OPTIONS, clock  # noqa: F401 (a fixture)
 from virtual import DAY, HOUR
 
 HOME = "rua-home.example"
@@ -218,3 +217,31 @@ def test_no_answer_is_no_refusal(server, clock, lab):  # noqa: F811
     assert len(mails(lab, "rua-unknown.example")) == 1
     zone.records.clear()
     zone.write()
+
+
+# ---- more than is told apart ----------------------------------------------------
+def test_what_is_beyond_the_entries_is_told_coarsely(clock, lab, program, tmp_path):  # noqa: F811
+    few = auth.options(**OPTIONS, **{"report.entries": 10})
+    with lab_.Geleit(lab, program, "dmarc-beyond", options=few) as s:
+        for i in range(14):  # ten of their own, and four as one
+            forge(s, HOME, f"beyond-{i}", f"x@s{i}.{HOME}")
+        for i in range(12):  # one coarse record a source, as long as there is room
+            with contextlib.suppress(smtplib.SMTPException):
+                auth.give(s, auth.letter(f"source-{i}", HOME), f"127.0.26.{100 + i}", f"x@t{i}.{HOME}")
+        evaluated(s, 26)
+        before = len(mails(lab, HOME))
+        clock.move(700)
+        mail = arrived(lab, HOME, before + 2)[-1][1]
+        assert alone.log_lines(s, "report-incomplete")
+    _, root = document(mail, tmp_path)
+    records = list(root.iter("record"))
+    coarse = [r for r in records if r.find("identifiers/envelope_from") is None]
+    assert [r.find("row/count").text for r in records].count("4") == 1
+    assert (len(records), len(coarse)) == (20, 10)
+    assert sum(int(r.find("row/count").text) for r in records) == 23
+    for r in coarse:  # what is said is true of each of its messages
+        assert facts(r.find("identifiers")) == {"header_from": HOME} and not list(r.find("auth_results"))
+        assert facts(r.find("row/policy_evaluated")) == {"disposition": "reject", "dkim": "fail", "spf": "fail"}
+    assert root.find("report_metadata/error").text == (
+        "There were more different messages than are told apart: 13 are reported by source and result alone, "
+        "3 not at all.")

@@ -1,7 +1,9 @@
 """TLS reports out: signed as RFC 8460 wants them, complete, and there in spite of what they say."""
+import contextlib
 import json
 import os
 import re
+import smtplib
 import time
 import types
 
@@ -44,8 +46,8 @@ def signing(lab, clock, geleit, monkeypatch):  # noqa: F811
     """signing(selectors): a server with these keys of reports.example in its folder, active."""
     monkeypatch.setattr(dkim, "time", types.SimpleNamespace(time=lambda: time.time() + clock.ahead()))
 
-    def make(name, *selectors):
-        server = geleit(name, options={**OPTIONS, "report.from": START, "hostname": "mx." + AUTHOR})
+    def make(name, *selectors, **more):
+        server = geleit(name, options={**more, **OPTIONS, "report.from": START, "hostname": "mx." + AUTHOR})
         folder = os.path.join(server.store, "keys")
         os.makedirs(folder, 0o700, exist_ok=True)
 
@@ -95,6 +97,54 @@ def test_a_key_signs_for_its_service(signing, clock, lab, keys, of_report, of_ma
     raw = arrived(lab, "sts-enforce.example", START)[-1][1]
     assert signatures(lab, raw, True) == of_report
     assert document(raw)[1]["contact-info"] == START
+    complete(document(raw)[1])
+
+
+def test_a_dmarc_report_is_mail(signing, clock, lab):  # noqa: F811
+    """Its readers look at its own DMARC result (RFC 9990 section 3.5.2)."""
+    author = "rua-agreed.example"
+    server = signing("sign-dmarc", "mail", "tls", **auth.options())
+    with contextlib.suppress(smtplib.SMTPException):
+        auth.give(server, auth.letter("forged", author), auth.OTHER_CLIENT, "x@" + author)
+    clock.move(700)
+    found = []
+
+    def look():
+        found[:] = [m["raw"] for m in lab.captured() if m["mail_from"] == START
+                    and f"Report Domain: {author}".encode() in m["raw"]]
+        return bool(found)
+    assert lab_.until(look, 15), server.log_end()
+    assert signatures(lab, found[0], False) == {"mail"}
+    assert f"From: \"Geleit Lab\" <{START}>\r\n".encode() in found[0]
+
+
+# ---- what RFC 8460 section 4.4 has, and nothing else ------------------------------
+TEXTS = {"result-type", "sending-mta-ip", "receiving-mx-hostname", "receiving-mx-helo", "receiving-ip",
+         "failure-reason-code"}
+
+
+def complete(told):
+    """Every field that must be there is, in its form, and no other."""
+    assert set(told) == {"organization-name", "date-range", "contact-info", "report-id", "policies"}
+    assert set(told["date-range"]) == {"start-datetime", "end-datetime"}
+    day = told["date-range"]["start-datetime"][:10]
+    assert told["date-range"] == {"start-datetime": day + "T00:00:00Z", "end-datetime": day + "T23:59:59Z"}
+    assert told["report-id"].count("@") == 1
+    for p in told["policies"]:
+        assert set(p) - {"failure-details"} == {"policy", "summary"}
+        policy, summary = p["policy"], p["summary"]
+        assert set(policy) <= {"policy-type", "policy-string", "policy-domain", "mx-host"}
+        assert policy["policy-type"] in ("tlsa", "sts", "no-policy-found")
+        if policy["policy-type"] != "no-policy-found":
+            assert policy["policy-string"] and all(isinstance(s, str) for s in policy["policy-string"])
+        assert isinstance(policy["mx-host"], list) and policy["policy-domain"] == policy["policy-domain"].lower()
+        assert set(summary) == {"total-successful-session-count", "total-failure-session-count"}
+        assert all(isinstance(n, int) for n in summary.values())
+        details = p.get("failure-details", [])
+        assert bool(details) == bool(summary["total-failure-session-count"])
+        for d in details:
+            assert set(d) - {"failure-reason-code"} == TEXTS - {"failure-reason-code"} | {"failed-session-count"}
+            assert isinstance(d["failed-session-count"], int) and all(isinstance(d[t], str) for t in TEXTS & set(d))
 
 
 # ---- in spite of what they say --------------------------------------------------
@@ -112,6 +162,7 @@ def test_the_report_arrives_where_mail_does_not(server, clock, lab, domain, kind
     assert [h for h, _ in got] == [host], server.log_end()
     assert not [m for m in lab.captured(host) if b"Subject: waits" in m["raw"]]
     mail, told = document(got[0][1])
+    complete(told)
     assert mail["TLS-Required"] == "No" and mail["To"] == f"<tls@{domain}>"
     policy, = told["policies"]
     assert policy["policy"]["policy-type"] == kind

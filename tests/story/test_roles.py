@@ -65,6 +65,18 @@ def test_a_role_is_killed_under_load(start, role):
     assert lab_.until(lambda: server._greets(), 5)
 
 
+def test_a_successor_that_comes_late_is_linked_once(start):
+    """Its peers ask for a new channel just when it comes: they have got one already."""
+    server, _, _ = start(load=False)
+    for death in range(4):  # the pauses are 0, 1, 2 and 4 seconds
+        victim, = alone.role_pids(server, "resolver")
+        alone.kill([victim])
+        assert lab_.until(lambda: alone.role_pids(server, "resolver") not in ([], [victim]), 10, 0.02)
+    time.sleep(3)
+    assert not alone.log_lines(server, "cut-off")
+    assert len(alone.log_lines(server, "role-died")) == 4
+
+
 def test_all_are_killed_at_once(start):
     server, sink, load = start()
     for k in range(2):

@@ -298,6 +298,55 @@ def test_a_broken_file_leaves_the_users_that_were_known(submission):
     submission.login("alice@a.example").quit()
 
 
+def memory_of(pid):
+    """All that a process can read and write, piece by piece."""
+    with open(f"/proc/{pid}/maps", encoding="ascii", errors="replace") as maps, open(f"/proc/{pid}/mem", "rb") as mem:
+        for line in maps:
+            area, rights = line.split()[:2]
+            begin, end = (int(x, 16) for x in area.split("-"))
+            if rights[:2] != "rw" or end - begin > 1 << 28:
+                continue
+            try:
+                mem.seek(begin)
+                yield mem.read(end - begin)
+            except (OSError, ValueError):
+                continue
+
+
+def test_passwords_do_not_stay_in_memory(here, program, sink):
+    """Not where they came in, nor where they are checked, whatever became of the login:
+    a crash writes memory to a disk, and an over-read shows it to the world."""
+    s = Submission(here, program, sink, "forgets", **{"smtp.receivers": 1, "users.failures": 100})
+    s.add("alice@a.example", "Vergissmeinnicht-and-Forget-me-not")
+    with s.server:
+        server = s.server
+        s.login("alice@a.example", "Vergissmeinnicht-and-Forget-me-not").quit()
+        client = s.connect(True)
+        client.ehlo()
+        for line in ("AUTH LOGIN " + base64.b64encode(b"alice@a.example").decode(),
+                     base64.b64encode(b"Vergissmeinnicht-and-Forget-me-not").decode()):
+            client.docmd(line)
+        plain_ = base64.b64encode(b"\0alice@a.example\0Vergissmeinnicht-and-Forget-me-not")
+        client.docmd("AUTH PLAIN " + plain_.decode())  # too late: 503
+        with s.connect() as other:
+            assert other.docmd("AUTH PLAIN " + plain_.decode()[:-4] + "AA==")[0] == 535
+            other.send(b"NOOP\r\nAUTH PLAIN\r\n" + plain_ + b"\r\nNOOP\r\n")  # not alone in what is read
+            assert [other.getreply()[0] for _ in range(4)] == [250, 334, 235, 250]
+        traces = [b"Vergissmeinnicht-and", b"orget-me-not"]
+        traces += [base64.b64encode(b"\0" * n + b"Vergissmeinnicht-and")[4:20] for n in range(3)]
+        for role in ("receiver", "authenticator", "store", "master"):
+            pids = [server.process.pid] if role == "master" else alone.role_pids(server, role)
+            for pid in pids:
+                found = {}
+                for piece in memory_of(pid):
+                    for t in traces:
+                        at = piece.find(t)
+                        if at >= 0:
+                            found[t] = piece[max(0, at - 60):at + 60]
+                assert not found, f"{role} remembers: {found}"
+        client.close()
+
+
 # ---- what a user sends ------------------------------------------------------
 def test_a_message_is_completed(submission, sink):
     with submission.login("alice@a.example") as c:

@@ -152,7 +152,7 @@ static const struct {
     {"v=1; a=rsa-sha256; d=example.org; s=s; h=; b=YQ==; " BH, "h= is no list of header fields"},
     {"v=1; a=rsa-sha256; d=example.org; s=s; h=from::to; b=YQ==; " BH,
      "h= is no list of header fields"},
-    {"v=1; a=rsa-sha256; d=example.org; s=s; h=from; b=; " BH, "b= is no base64"},
+    {"v=1; a=rsa-sha256; d=example.org; s=s; h=from; b=; " BH, "b= is empty"},
     {"v=1; a=rsa-sha256; d=example.org; s=s; h=from; b=YQ; " BH, "b= is no base64"},
     {"v=1; a=rsa-sha256; d=example.org; s=s; h=from; b=YR==; " BH, "b= is no base64"},
     {"v=1; a=rsa-sha256; d=example.org; s=s; h=from; " BH, "b= is missing"},

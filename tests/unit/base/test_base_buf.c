@@ -346,6 +346,28 @@ static void wire_writes_share_the_failure_of_the_buffer(void **state)
     assert_false(rc_ok(buf_state(&b)));
 }
 
+// What a secret buffer gives up is overwritten, where it can be seen: behind its end.
+static void a_secret_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    b.secret = true;
+    buf_put(&b, SPAN("name password rest"));
+    buf_consume(&b, 14);
+    assert_true(span_eq(buf_span(&b), SPAN("rest")));
+    for (size_t i = 4; i < 18; i++)
+        assert_int_equal(b.at[i], 0);
+    for (int i = 0; i < 50; i++) // grows, and keeps what it has
+        buf_put(&b, SPAN("0123456789"));
+    assert_int_equal(b.len, 504);
+    assert_true(span_starts(buf_span(&b), SPAN("rest0123")));
+    buf_clear(&b);
+    for (size_t i = 0; i < 504; i++)
+        assert_int_equal(b.at[i], 0);
+    buf_free(&b);
+    assert_true(b.secret && b.max == 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +395,7 @@ int main(void)
         cmocka_unit_test(wire_lengths_that_lie),
         cmocka_unit_test(wire_enums_and_bools_in_range),
         cmocka_unit_test(wire_writes_share_the_failure_of_the_buffer),
+        cmocka_unit_test(a_secret_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -356,6 +356,44 @@ static void a_half_closed_peer_gets_its_replies(void **state)
     assert_int_equal(read(w->raw, got, sizeof got), 9);
 }
 
+static bool ended;
+static void note_end(void *arg)
+{
+    (void)arg;
+    assert_false(ended);
+    ended = true;
+}
+
+static void an_end_that_is_asked_for_closes_nothing(void **state)
+{
+    struct world *w = *state;
+    struct io_stream_owner mine = owner;
+    int fds[2];
+    char got[64];
+    mine.ended = note_end;
+    ended = false;
+    io_test_pair(fds);
+    w->b.s = io_stream_new(w->loop, fds[0], &mine, &w->b);
+    w->b.take = 0;
+    assert_int_equal(write(fds[1], "QUIT\r\n", 6), 6);
+    shutdown(fds[1], SHUT_WR);
+    assert_true(io_test_until(w->loop, &ended, 1000)); // offered, though nothing was taken
+    assert_int_equal(w->b.inputs, 1);
+    io_test_rest(w->loop, 20);
+    assert_false(w->b.closed);
+    w->b.take = SIZE_MAX;
+    io_stream_again(w->b.s);
+    assert_true(rc_ok(io_stream_write(w->b.s, SPAN("221 bye\r\n"))));
+    io_test_rest(w->loop, 20);
+    assert_string_equal(buf_str(&w->b.got), "QUIT\r\n");
+    assert_int_equal(read(fds[1], got, sizeof got), 9);
+    assert_false(w->b.closed);
+    io_stream_close(w->b.s);
+    assert_true(io_test_until(w->loop, &w->b.closed, 1000));
+    assert_int_equal(read(fds[1], got, sizeof got), 0);
+    close(fds[1]);
+}
+
 static void an_end_during_a_pause_waits(void **state)
 {
     struct world *w = *state;
@@ -762,6 +800,7 @@ int main(void)
         CASE(bulk_keeps_its_order),
         CASE(the_peer_closes),
         CASE(a_half_closed_peer_gets_its_replies),
+        CASE(an_end_that_is_asked_for_closes_nothing),
         CASE(an_end_during_a_pause_waits),
         CASE(writing_to_who_left_ends_it),
         CASE(a_close_lets_queued_bytes_leave),

@@ -433,16 +433,51 @@ static void wrong_pair_is_named(void **state)
     assert_non_null(strstr(why, "anchors"));
 }
 
+static void protocols(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *offered;
+        bool ok;
+        const char *chosen;
+    } rows[] = {
+        {NULL, true, ""},
+        {"\10http/1.1", true, "http/1.1"},
+        {"\2h2\10http/1.1", true, "http/1.1"},
+        {"\2h2", false, ""},
+    };
+    struct io_tls_pair pair = {span_str(world.chain[MX_EC]), span_str(world.key[MX_EC])};
+    struct io_tls_server_conf c = {.pairs = &pair, .pair_count = 1, .protocol = SPAN("http/1.1")};
+    struct io_tls_server *s;
+    const char *why;
+    assert_true(rc_ok(io_tls_server_make(&s, &c, &why, NULL)));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const unsigned char *name = NULL;
+        unsigned len = 0;
+        struct talk t;
+        talk_begin(&t);
+        if (rows[i].offered)
+            SSL_set_alpn_protos(t.ssl, (const unsigned char *)rows[i].offered,
+                                (unsigned)strlen(rows[i].offered));
+        assert_int_equal(shake(&t, s, NULL), rows[i].ok);
+        SSL_get0_alpn_selected(t.ssl, &name, &len);
+        assert_true(span_eq((struct span){(const char *)name, len}, span_str(rows[i].chosen)));
+        talk_end(&t);
+    }
+    io_tls_server_free(s);
+}
+
 int main(void)
 {
     enum { NAMES = sizeof names / sizeof *names };
-    struct CMUnitTest cases[NAMES + 8];
+    struct CMUnitTest cases[NAMES + 9];
     size_t n = 0;
     for (size_t i = 0; i < NAMES; i++)
         cases[n++] = (struct CMUnitTest){names[i].name, shows, NULL, NULL, (void *)&names[i]};
     cases[n++] = (struct CMUnitTest)cmocka_unit_test(versions);
     cases[n++] = (struct CMUnitTest)cmocka_unit_test(tickets);
     cases[n++] = (struct CMUnitTest)cmocka_unit_test(clients);
+    cases[n++] = (struct CMUnitTest)cmocka_unit_test(protocols);
     cases[n++] = (struct CMUnitTest)cmocka_unit_test(clear_text);
     cases[n++] = (struct CMUnitTest)cmocka_unit_test(tls_is_no_clear_text);
     cases[n++] = (struct CMUnitTest)cmocka_unit_test(freed_during_the_handshake);

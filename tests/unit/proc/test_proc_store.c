@@ -1068,11 +1068,11 @@ static bool take(struct proc_peer *peer, const char *id)
     return rd_bool(&r);
 }
 
-static struct span listing(enum reports_list what)
+static struct span listing(bool aside)
 {
     CLEANUP(buf_free) struct buf b = BUF(16);
     wr_u64(&b, 0);
-    wr_u8(&b, (uint8_t)what);
+    wr_bool(&b, aside);
     struct rd r = told(&control, MSG_REPORT_LIST, &b, RC_OK);
     assert_int_equal(rd_u64(&r), 0);
     return rd_span(&r);
@@ -1102,7 +1102,7 @@ static void reports_of_others_are_kept(void **state)
     struct rd r;
     assert_true(take(&reporter, "one"));
     assert_false(take(&control, "one"));
-    assert_true(has(listing(REPORTS_TAKEN), "\"remark\":\"not signed\""));
+    assert_true(has(listing(false), "\"remark\":\"not signed\""));
     get(false, 1, RC_OK, &r);
     assert_true(reports_taken_unpack(&r, &t) && rd_end(&r));
     assert_true(span_eq(t.who, SPAN("x@a.example")) && span_eq(t.content, SPAN("...")));
@@ -1113,7 +1113,7 @@ static void reports_of_others_are_kept(void **state)
                                                  .size = 7,
                                                  .bytes = SPAN("nothing")});
     (void)told(&reporter, MSG_REPORT_ASIDE, &b, RC_OK);
-    assert_true(has(listing(REPORTS_ASIDE), "\"way\":\"post\""));
+    assert_true(has(listing(true), "\"way\":\"post\""));
     get(true, 1, RC_OK, &r);
     assert_true(reports_aside_unpack(&r, &a) && rd_end(&r));
     assert_true(span_eq(a.bytes, SPAN("nothing")) && a.size == 7);
@@ -1137,7 +1137,7 @@ static void a_list_of_long_names_comes_in_pieces(void **state)
     for (uint64_t behind = 0, first = 1; first || behind; first = 0) {
         CLEANUP(buf_free) struct buf b = BUF(16);
         wr_u64(&b, behind);
-        wr_u8(&b, REPORTS_TAKEN);
+        wr_bool(&b, false);
         r = told(&control, MSG_REPORT_LIST, &b, RC_OK);
         behind = rd_u64(&r);
         struct span json = rd_span(&r);

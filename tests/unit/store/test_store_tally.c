@@ -1,5 +1,5 @@
 #include "store_place.h"
-#include "store_tally.h"
+#include "store_taken.h"
 
 static void count(struct place *p, int64_t day, const char *domain, const char *detail,
                   unsigned keys_max)
@@ -128,9 +128,56 @@ static void deliveries_are_kept_by_protection(void **state)
         OK(store_delivered(p->h, 5, SPAN("a.example"), i < 3 ? STORE_DANE : STORE_CLEAR, 1));
     OK(store_delivered(p->h, 5, SPAN("a.example"), STORE_UNCOUNTED, 1));
     OK(store_history_commit(p->h));
-    OK(store_deliveries(p->h, 5, 5, add_delivery, &s));
+    OK(store_deliveries(p->h, 5, 5, SPAN(""), add_delivery, &s));
     assert_int_equal(s.rows, 2);
     assert_int_equal(s.sessions, 3007);
+}
+
+static bool add_told(void *arg, const struct store_told_row *t)
+{
+    struct buf *b = arg;
+    buf_printf(b, "%lld %.*s %u %.*s %llu %llu %llu\n", (long long)t->day, SPAN_FMT(t->domain),
+               t->kind, SPAN_FMT(t->organization), (unsigned long long)t->reports,
+               (unsigned long long)t->good, (unsigned long long)t->bad);
+    return true;
+}
+
+static void what_others_tell_is_added_up_by_day(void **state)
+{
+    struct place *p = *state;
+    static const struct {
+        int64_t day;
+        const char *domain, *who;
+        uint64_t good;
+    } rows[] = {{5, "a.example", "one", 1}, {5, "a.example", "one", UINT64_MAX / 2},
+                {5, "a.example", "two", 3}, {6, "a.example", "one", 4},
+                {6, "b.example", "one", 5}, {8, "a.example", "one", 6}};
+    struct buf b = BUF(4096);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        bool fresh;
+        OK(store_taken_put(p->h,
+                           &(struct store_taken){.kind = STORE_ABOUT_DMARC,
+                                                 .organization = span_str(rows[i].who),
+                                                 .report = span_str(id),
+                                                 .domain = span_str(rows[i].domain),
+                                                 .begin = {rows[i].day * SECONDS(86400)},
+                                                 .end = {rows[i].day * SECONDS(86400) + 1},
+                                                 .good = rows[i].good,
+                                                 .bad = i,
+                                                 .content = SPAN("")},
+                           0, &fresh));
+        assert_true(fresh);
+    }
+    OK(store_history_commit(p->h));
+    OK(store_told(p->h, 5, 7, SPAN("a.example"), add_told, &b));
+    assert_string_equal(buf_str(&b), "5 a.example 1 one 2 1000000000001 1\n"
+                                     "5 a.example 1 two 1 3 2\n"
+                                     "6 a.example 1 one 1 4 3\n");
+    buf_clear(&b);
+    OK(store_told(p->h, 6, 6, SPAN(""), add_told, &b));
+    assert_string_equal(buf_str(&b), "6 a.example 1 one 1 4 3\n6 b.example 1 one 1 5 4\n");
+    buf_free(&b);
 }
 
 static bool one_sent(void *arg, const struct store_sent *s)
@@ -170,7 +217,7 @@ static void old_days_go_and_deliveries_stay(void **state)
     OK(store_history_commit(p->h));
     OK(store_tally_trim(p->h, 8, 3));
     assert_int_equal(subjects(p, 1, 10).rows, 3);
-    OK(store_deliveries(p->h, 1, 10, add_delivery, &s));
+    OK(store_deliveries(p->h, 1, 10, SPAN(""), add_delivery, &s));
     assert_int_equal(s.rows, 8);
 }
 
@@ -184,6 +231,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_counts_that_was_not_committed, place_make,
                                         place_clear),
         cmocka_unit_test_setup_teardown(deliveries_are_kept_by_protection, place_make, place_clear),
+        cmocka_unit_test_setup_teardown(what_others_tell_is_added_up_by_day, place_make,
+                                        place_clear),
         cmocka_unit_test_setup_teardown(what_was_sent_is_known_after_a_restart, place_make,
                                         place_clear),
         cmocka_unit_test_setup_teardown(old_days_go_and_deliveries_stay, place_make, place_clear),
