@@ -493,7 +493,8 @@ author("rua-host.example", more=(
     'rua-moved.example._report._dmarc IN TXT "v=DMARC1; rua=mailto:new@rua-host.example"',
     'rua-lured.example._report._dmarc IN TXT "v=DMARC1; rua=mailto:victim@plain.example"'))
 # Who sends reports: keys for the service tlsrpt alone, for mail alone, and a domain of its own for each.
-author("reports.example", dmarc="v=DMARC1; p=reject", keys={"mail": "rsa s=email", "tls": "rsa s=tlsrpt"})
+author("reports.example", spf=f"v=spf1 ip4:{GOOD_CLIENT} -all", dmarc="v=DMARC1; p=reject",
+       keys={"mail": "rsa s=email", "tls": "rsa s=tlsrpt"})
 
 zone("plain-hosts.example")
 

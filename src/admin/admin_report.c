@@ -1,9 +1,11 @@
-// geleit report show FILE...: reports that lie in files, in whatever they are packed.
+// geleit report show FILE...: reports that lie in files, in whatever they are packed, or that were
+// taken in.
 #include "admin_report.h"
 #include "admin_dns.h"
-#include "proc_taken.h"
 
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { FILE_MOST = REPORT_INPUT_MAX, TAKEN_MOST = 256 << 20 };
 
@@ -93,6 +95,54 @@ int admin_report_documents(const char *path,
     return later ? ADMIN_LATER : ADMIN_NEGATIVE;
 }
 
+// A number, and no file of that name.
+static bool is_taken(const char *word, uint64_t *id)
+{
+    return span_number(span_str(word), INT64_MAX, id) && access(word, F_OK) != 0;
+}
+
+static void put_taken(struct showing *s, uint64_t id, const char *title, const struct proc_taken *t,
+                      const struct report_taken *d)
+{
+    if (s->as_json) {
+        json_open(&s->json, NULL, '{');
+        json_int(&s->json, "id", (int64_t)id);
+        admin_report_json(&s->json, d);
+        json_str(&s->json, "from", t->who);
+        json_str(&s->json, "remark", t->remark);
+        json_close(&s->json, '}');
+        return;
+    }
+    put(s, title, d);
+    admin_putf(&s->page, INK_DIM, "  %-11s", "came from");
+    admin_put(&s->page, INK_NONE, t->who);
+    if (t->remark.len) {
+        admin_putf(&s->page, INK_DIM, "\n  %-11s", "remark");
+        admin_put(&s->page, INK_WARN, t->remark);
+    }
+    buf_putc(&s->page.out, '\n');
+}
+
+static int show_taken(const struct admin_call *call, uint64_t id, struct showing *s)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(REPORT_DMARC_ARENA);
+    CLEANUP(buf_free) struct buf packed = BUF(TAKEN_MOST), title = BUF(64);
+    struct proc_taken t;
+    struct report_taken d;
+    int status = admin_report_taken(call, id, &packed, &t);
+    if (status != ADMIN_DONE)
+        return status;
+    buf_printf(&title, "%llu", (unsigned long long)id);
+    if (proc_taken_document(&t, &d, &a)) {
+        d.wrap = SPAN("taken in");
+        put_taken(s, id, buf_str(&title), &t, &d);
+        return ADMIN_DONE;
+    }
+    put_fault(s, buf_str(&title),
+              "it was too large to be kept whole; 'geleit report list' has its sums");
+    return ADMIN_NEGATIVE;
+}
+
 static int show(const struct admin_call *call)
 {
     struct showing s = {.page = ADMIN_PAGE(admin_colour()), .as_json = call->json};
@@ -101,7 +151,10 @@ static int show(const struct admin_call *call)
     if (s.as_json)
         json_open(&s.json, NULL, '[');
     for (unsigned i = 1; i < call->word_count; i++) {
-        int one = admin_report_documents(call->words[i], put, put_fault, &s);
+        uint64_t id;
+        int one = is_taken(call->words[i], &id)
+                      ? show_taken(call, id, &s)
+                      : admin_report_documents(call->words[i], put, put_fault, &s);
         status = one > status ? one : status;
     }
     if (s.as_json)
@@ -115,27 +168,31 @@ int admin_report(const struct admin_call *call)
 {
     static const struct {
         const char *verb;
-        bool files;
+        unsigned least, most; // words behind it
         int (*run)(const struct admin_call *call);
         bool domain; // one may be named
     } verbs[] = {
-        {"show", true, show},
-        {"import", true, admin_report_import},
-        {"list", false, admin_report_list, true},
-        {"week", false, admin_report_week, true},
-        {"preview", false, admin_report_preview},
-        {"send", false, admin_report_send},
+        {"show", 1, UINT_MAX, show},
+        {"import", 1, UINT_MAX, admin_report_import},
+        {"list", 0, 1, admin_report_list, true},
+        {"aside", 0, 1, admin_report_aside},
+        {"week", 0, 1, admin_report_week, true},
+        {"preview", 0, 0, admin_report_preview},
+        {"send", 0, 0, admin_report_send},
     };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         if (strcmp(call->words[0], verbs[i].verb) != 0)
             continue;
-        if (verbs[i].files && call->word_count < 2)
+        unsigned words = call->word_count - 1;
+        if (words < verbs[i].least)
             return admin_complain("report %s: name at least one file ('-': standard input)",
                                   verbs[i].verb);
-        if (verbs[i].domain && call->word_count > 2)
+        if (verbs[i].domain && words > 1)
             return admin_complain("report %s: name one domain, or none", verbs[i].verb);
-        if (!verbs[i].files && !verbs[i].domain && call->word_count > 1)
-            return admin_complain("report %s takes no argument", verbs[i].verb);
+        if (words > verbs[i].most)
+            return admin_complain(verbs[i].most ? "report %s takes one argument, or none"
+                                                : "report %s takes no argument",
+                                  verbs[i].verb);
         return verbs[i].run(call);
     }
     return admin_complain("report: '%s' is not known; try 'geleit report show FILE'",

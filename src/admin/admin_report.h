@@ -1,6 +1,7 @@
 // geleit report: documents for people.
 #pragma once
 #include "admin_ask.h"
+#include "proc_taken.h"
 #include "report_take.h"
 
 // Calls `each` with every document of a file; An exit status.
@@ -17,6 +18,10 @@ void admin_report_say(struct admin_page *p, enum admin_ink ink, const char *sent
 int admin_report_print(struct admin_page *page);
 int admin_report_put_json(json_t *o);
 int admin_report_import(const struct admin_call *call);
+int admin_report_aside(const struct admin_call *call);
+// One that was taken in; what is in *t is in `packed`. An exit status.
+int admin_report_taken(const struct admin_call *call, uint64_t id, struct buf *packed,
+                       struct proc_taken *t);
 int admin_report_list(const struct admin_call *call);
 int admin_report_week(const struct admin_call *call);
 int admin_report_preview(const struct admin_call *call);

@@ -1,7 +1,6 @@
 // geleit report import FILE...: reports of others into the history. Each file is read by a
 // child of its own; one that is broken stops none of the others.
 #include "admin_report.h"
-#include "proc_taken.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,8 +1,9 @@
-// geleit report list, preview, send: asked of the running server.
+// geleit report list, aside, preview, send, show ID: asked of the running server.
 #include "admin_report.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LIST_ROOM = 256 << 20, WORD_ROOM = 2048 };
 #define PATIENCE SECONDS(90)
@@ -32,10 +33,11 @@ int admin_report_ask(const struct admin_call *call, enum control_verb verb, stru
     return status;
 }
 
-static int ask_one(const struct admin_call *call, enum control_verb verb, struct buf *out)
+static int ask_one(const struct admin_call *call, enum control_verb verb, uint64_t id,
+                   struct buf *out)
 {
     struct admin_server s;
-    struct control_request q = {.verb = verb};
+    struct control_request q = {.verb = verb, .id = id};
     struct control_answer a;
     int status = admin_server_open(&s, call);
     if (status != ADMIN_DONE)
@@ -91,15 +93,34 @@ static json_t *only(json_t *list, const struct dns_name *domain)
     return out;
 }
 
+// The list as it is, or a line for each; frees it. An exit status.
+static int rows(const struct admin_call *call, json_t *list, const char *none,
+                void (*row)(struct admin_page *p, const json_t *o))
+{
+    if (call->json)
+        return admin_report_put_json(list);
+    struct admin_page page = ADMIN_PAGE(admin_colour());
+    size_t count = json_array_size(list);
+    for (size_t i = 0; i < count; i++)
+        row(&page, json_array_get(list, i));
+    if (!count)
+        admin_report_say(&page, INK_DIM, none);
+    json_decref(list);
+    return admin_report_print(&page);
+}
+
 static void taken_row(struct admin_page *p, const json_t *o)
 {
     bool tls = strcmp(admin_str(o, "kind"), "tlsrpt") == 0;
+    admin_putf(p, INK_DIM, "%6lld  ", (long long)admin_int(o, "id"));
     admin_putf(p, INK_NONE, "%s  %-6s  ", admin_str(o, "day"), admin_str(o, "kind"));
     admin_putf(p, INK_BOLD, "%-30s ", admin_str(o, "domain"));
     admin_putf(p, INK_GOOD, "%9lld good ", (long long)admin_int(o, "good"));
     admin_putf(p, admin_int(o, "bad") ? INK_BAD : INK_DIM, "%9lld %s",
                (long long)admin_int(o, "bad"), tls ? "failed    " : "unaligned ");
     admin_putf(p, INK_NONE, " by %s", admin_str(o, "organization"));
+    if (*admin_str(o, "remark"))
+        admin_putf(p, INK_WARN, "  (%s)", admin_str(o, "remark"));
     buf_putc(&p->out, '\n');
 }
 
@@ -113,17 +134,55 @@ int admin_report_list(const struct admin_call *call)
     json_t *list = status == ADMIN_DONE ? admin_json(buf_span(&all)) : NULL;
     if (!list)
         return status == ADMIN_DONE ? ADMIN_LATER : status;
-    list = only(list, &domain);
-    if (call->json)
-        return admin_report_put_json(list);
-    struct admin_page page = ADMIN_PAGE(admin_colour());
-    size_t count = json_array_size(list);
-    for (size_t i = 0; i < count; i++)
-        taken_row(&page, json_array_get(list, i));
-    if (!count)
-        admin_report_say(&page, INK_DIM, "No report of others was taken in.");
-    json_decref(list);
-    return admin_report_print(&page);
+    return rows(call, only(list, &domain), "No report of others was taken in.", taken_row);
+}
+
+static void aside_row(struct admin_page *p, const json_t *o)
+{
+    admin_putf(p, INK_DIM, "%6lld  ", (long long)admin_int(o, "id"));
+    admin_putf(p, INK_NONE, "%.19s  %-4s  %9lld  ", admin_str(o, "when"), admin_str(o, "way"),
+               (long long)admin_int(o, "size"));
+    admin_putf(p, INK_BOLD, "%s", *admin_str(o, "from") ? admin_str(o, "from") : "<>");
+    admin_putf(p, INK_WARN, "  %s\n", admin_str(o, "why"));
+}
+
+// As they came, so that another program may look at them: a terminal is not for that.
+static int aside_bytes(const struct admin_call *call)
+{
+    CLEANUP(buf_free) struct buf out = BUF(LIST_ROOM);
+    uint64_t id;
+    if (!span_number(span_str(call->words[1]), INT64_MAX, &id))
+        return admin_complain("report aside: '%s' is no number that 'geleit report aside' lists",
+                              call->words[1]);
+    if (isatty(STDOUT_FILENO))
+        return admin_complain("report aside %s: these are bytes of a stranger, which may steer a "
+                              "terminal; send them to a file or a pipe",
+                              call->words[1]);
+    int status = ask_one(call, CONTROL_REPORT_ASIDE_BYTES, id, &out);
+    return status == ADMIN_DONE ? admin_print(&out) : status;
+}
+
+int admin_report_aside(const struct admin_call *call)
+{
+    CLEANUP(buf_free) struct buf all = BUF(LIST_ROOM);
+    if (call->word_count > 1)
+        return aside_bytes(call);
+    int status = admin_report_ask(call, CONTROL_REPORT_ASIDE, SPAN(""), &all);
+    json_t *list = status == ADMIN_DONE ? admin_json(buf_span(&all)) : NULL;
+    if (!list)
+        return status == ADMIN_DONE ? ADMIN_LATER : status;
+    return rows(call, list, "Nothing was put aside.", aside_row);
+}
+
+int admin_report_taken(const struct admin_call *call, uint64_t id, struct buf *packed,
+                       struct proc_taken *t)
+{
+    int status = ask_one(call, CONTROL_REPORT_GET, id, packed);
+    struct rd r = RD(buf_span(packed));
+    if (status != ADMIN_DONE || proc_taken_unpack(&r, t))
+        return status;
+    admin_complain("report %llu: the server's answer makes no sense", (unsigned long long)id);
+    return ADMIN_LATER;
 }
 
 static void preview_row(struct admin_page *p, const json_t *o)
@@ -197,7 +256,7 @@ int admin_report_preview(const struct admin_call *call)
 int admin_report_send(const struct admin_call *call)
 {
     CLEANUP(buf_free) struct buf out = BUF(LIST_ROOM);
-    int status = ask_one(call, CONTROL_REPORT_SEND, &out);
+    int status = ask_one(call, CONTROL_REPORT_SEND, 0, &out);
     if (status != ADMIN_DONE)
         return status;
     if (call->json)

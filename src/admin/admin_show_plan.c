@@ -140,6 +140,9 @@ void admin_show_plan(struct admin_page *p, const char *title, const json_t *plan
     admin_line(p, "  ", "why", INK_NONE, admin_str(plan, "reason"));
     if (*admin_str(plan, "status"))
         admin_line(p, "  ", "status", INK_NONE, admin_str(plan, "status"));
+    bool nowhere = strcmp(decision, "deliver") == 0 && !json_array_size(admin_at(plan, "hosts"));
+    if (nowhere) // it stays here
+        return;
     admin_line(p, "  ", "MX", admin_ink_of(mx),
                strcmp(mx, "not-asked") ? mx : "not asked for: a route leads past it");
     show_sts(p, admin_at(plan, "mta_sts"));

@@ -85,6 +85,9 @@ static void (*const verbs[CONTROL_VERBS])(struct control_job *j) = {
     [CONTROL_REPORT_LIST] = control_report_list,
     [CONTROL_REPORT_WEEK] = control_report_week,
     [CONTROL_REPORT_TAKE] = control_report_take,
+    [CONTROL_REPORT_GET] = control_report_get,
+    [CONTROL_REPORT_ASIDE] = control_report_list,
+    [CONTROL_REPORT_ASIDE_BYTES] = control_report_get,
     [CONTROL_DNS] = control_dns,
 };
 

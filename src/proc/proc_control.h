@@ -69,6 +69,7 @@ void control_report_send(struct control_job *j);
 void control_report_list(struct control_job *j);
 void control_report_week(struct control_job *j);
 void control_report_take(struct control_job *j);
+void control_report_get(struct control_job *j);
 // With -o the asker may mean another configuration than the server's: false, and
 // the job has been told so and is gone.
 bool control_same_section(struct control_job *j);

@@ -3,6 +3,8 @@
 #include "proc_control.h"
 #include "proc_self_test.h"
 
+#include "mail_address.h"
+
 #include <stdlib.h>
 
 enum { EXPLAIN_MAX = 3 << 20 };
@@ -91,6 +93,31 @@ bool control_same_section(struct control_job *j)
     return false;
 }
 
+// One of report.addresses is no mailbox, and nothing is sent anywhere.
+static bool is_reports_address(const struct conf *c, struct span word)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(65536);
+    struct mail_address asked, own;
+    if (!mail_address_parse(&asked, word, true, &a) || asked.kind != MAIL_DOMAIN)
+        return false;
+    for (size_t i = 0; i < conf_count(c, CONF_report_addresses); i++)
+        if (mail_address_parse(&own, conf_item(c, CONF_report_addresses, i), true, &a) &&
+            span_ieq(own.text, asked.text))
+            return true;
+    return false;
+}
+
+static void tell_of_reports(struct control_job *j, const struct dns_name *domain)
+{
+    CLEANUP(buf_free) struct buf json = BUF(EXPLAIN_MAX);
+    trust_plan_put_json(&json, &(struct trust_plan){
+                                   .domain = *domain,
+                                   .decision = TRUST_DELIVER,
+                                   .reason = SPAN("reports of others that come to this address are "
+                                                  "taken in by this server (report.addresses)")});
+    control_tell(j, &(struct control_answer){.result = CONTROL_DONE, .json = buf_span(&json)});
+}
+
 void control_explain(struct control_job *j)
 {
     struct dns_name domain;
@@ -102,6 +129,10 @@ void control_explain(struct control_job *j)
     }
     if (!control_same_section(j))
         return;
+    if (is_reports_address(j->control->proc->conf, q->word)) {
+        tell_of_reports(j, &domain);
+        return;
+    }
     struct explain *x = mem_new(sizeof *x);
     *x =
         (struct explain){.job = j, .need = {.requiretls = q->requiretls}, .json = BUF(EXPLAIN_MAX)};

@@ -114,7 +114,39 @@ void control_report_list(struct control_job *j)
 {
     CLEANUP(buf_free) struct buf b = BUF(16);
     wr_u64(&b, j->request.id);
+    wr_bool(&b, j->request.verb == CONTROL_REPORT_ASIDE);
     ask(j, PROC_STORE, MSG_REPORT_LIST, &b, listed);
+}
+
+// Of one put aside the bytes; a report as it is packed.
+static bool got(void *arg, struct io_message *m)
+{
+    struct control_job *j = arg;
+    struct store_taken t;
+    struct store_aside a = {0};
+    struct rd r = RD(m ? m->payload : SPAN(""));
+    struct rc rc = {(enum rc_code)rd_enum(&r, RC_COUNT)};
+    struct span packed = r.rest;
+    bool aside = j->request.verb == CONTROL_REPORT_ASIDE_BYTES;
+    bool well =
+        m &&
+        (!rc_ok(rc) || (aside ? reports_aside_unpack(&r, &a) : reports_taken_unpack(&r, &t))) &&
+        rd_end(&r);
+    if (well && rc.code == RC_NOT_FOUND)
+        control_refuse(j, CONTROL_NO, "there is no report %llu (any more)",
+                       (unsigned long long)j->request.id);
+    else if (fine(j, m, well, rc))
+        control_tell(
+            j, &(struct control_answer){.result = CONTROL_DONE, .json = aside ? a.bytes : packed});
+    return !m || well;
+}
+
+void control_report_get(struct control_job *j)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_bool(&b, j->request.verb == CONTROL_REPORT_ASIDE_BYTES);
+    wr_u64(&b, j->request.id);
+    ask(j, PROC_STORE, MSG_REPORT_GET, &b, got);
 }
 
 void control_report_week(struct control_job *j)

@@ -19,10 +19,13 @@ enum control_verb {
     CONTROL_POLICY_REFRESH,
     CONTROL_REPORT_PREVIEW, // word: next_word, of nobody else's making
     CONTROL_REPORT_SEND,
-    CONTROL_REPORT_LIST, // of others; id: those behind it
-    CONTROL_REPORT_WEEK, // deliveries by protection, and what others say; word: a domain, or none
-    CONTROL_REPORT_TAKE, // questions: proc_taken_pack
-    CONTROL_DNS,         // plain questions to the resolver
+    CONTROL_REPORT_LIST,  // of others; id: those behind it
+    CONTROL_REPORT_WEEK,  // deliveries by protection, and what others say; word: a domain, or none
+    CONTROL_REPORT_TAKE,  // questions: proc_taken_pack
+    CONTROL_REPORT_GET,   // id; json: proc_taken_pack
+    CONTROL_REPORT_ASIDE, // those put aside
+    CONTROL_REPORT_ASIDE_BYTES, // id; json: the bytes of that one
+    CONTROL_DNS,                // plain questions to the resolver
     CONTROL_VERBS
 };
 struct control_request {

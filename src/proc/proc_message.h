@@ -119,7 +119,7 @@ enum proc_message {
     MSG_REPORT_NOTED,      // -> u8 rc, bool
     MSG_REPORT_TAKE = 168, // reporter, control ->: a report of others -> u8 rc, bool it is new
     MSG_REPORT_TAKEN,
-    MSG_REPORT_LIST = 170, // control ->: u64 those behind it
+    MSG_REPORT_LIST = 170, // control ->: u64 those behind it, bool those put aside instead
     MSG_REPORT_LISTED,     // -> u8 rc, u64 next (0: all), span JSON array
     // reporter -> receiver
     MSG_REPORT_MAIL = 172, // bool TLS, span sender, [span to], span mail -> u8 rc, u64 id
@@ -136,6 +136,9 @@ enum proc_message {
     // reporter, control -> store: bytes that could not be read
     MSG_REPORT_ASIDE = 180, // u8 report_way, span who, span why, u64 bytes in all, span the first
     MSG_REPORT_ASIDE_KEPT,  //   STORE_ASIDE_BYTES of them -> u8 rc, bool true
+    // control -> store: one of those that were taken in, or put aside
+    MSG_REPORT_GET = 186, // bool aside, u64 id -> u8 rc, then as in REPORT_TAKE or REPORT_ASIDE
+    MSG_REPORT_GOT,
     // control -> reporter
     // The week at a glance: control ->: u64 rows that are known, span domain (or none) -> as
     MSG_REPORT_WEEK = 184, // MSG_REPORT_LISTED; rows of deliveries, then of what others tell

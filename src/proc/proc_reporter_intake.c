@@ -192,6 +192,13 @@ static void document_next(struct intake *k)
     }
 }
 
+// Nobody knows what it would have been.
+static void put_unread_aside(struct intake *k, const char *why)
+{
+    meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
+    put_aside(k, span_str(why));
+}
+
 static void found(void *arg, enum io_child_end end, struct buf *out)
 {
     struct intake *k = arg;
@@ -205,15 +212,12 @@ static void found(void *arg, enum io_child_end end, struct buf *out)
     *out = BUF(0);
     k->rest = RD(buf_span(&k->found));
     if (fault) {
-        meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
-        put_aside(k, span_str(fault));
+        put_unread_aside(k, fault);
     } else if (!report_taking_open(&k->rest, &k->taking, &k->arena)) {
         k->taking.count = 0;
-        meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
-        put_aside(k, SPAN("Its reader died on it."));
+        put_unread_aside(k, "Its reader died on it.");
     } else if (!k->taking.count) {
-        meter_count(METER_REPORT_UNKNOWN_BROKEN, 1);
-        put_aside(k, span_str(k->taking.fault));
+        put_unread_aside(k, k->taking.fault);
     } else {
         document_next(k);
     }
@@ -247,7 +251,7 @@ static void intake_begin(struct intake *k)
         return;
     }
     if (large) {
-        put_aside(k, SPAN("It is larger than a report may be."));
+        put_unread_aside(k, "It is larger than a report may be.");
         return;
     }
     struct io_child_task task = proc_taken_task(buf_span(&k->bytes));

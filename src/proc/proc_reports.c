@@ -38,6 +38,22 @@ bool reports_row_unpack(struct rd *r, struct store_subject_row *out)
     return !r->bad;
 }
 
+void reports_taken_pack(struct buf *b, const struct store_taken *t)
+{
+    wr_u8(b, (uint8_t)t->kind);
+    wr_span(b, t->organization);
+    wr_span(b, t->report);
+    wr_span(b, t->domain);
+    wr_i64(b, t->begin.us);
+    wr_i64(b, t->end.us);
+    wr_u64(b, t->good);
+    wr_u64(b, t->bad);
+    wr_span(b, t->content);
+    wr_u8(b, (uint8_t)t->way);
+    wr_span(b, t->who);
+    wr_span(b, t->remark);
+}
+
 bool reports_taken_unpack(struct rd *r, struct store_taken *out)
 {
     *out = (struct store_taken){.kind = (enum store_subject_kind)rd_enum(r, STORE_SUBJECT_KINDS)};

@@ -11,6 +11,7 @@ void reports_row_pack(struct buf *b, const struct store_subject_row *s);
 bool reports_row_unpack(struct rd *r, struct store_subject_row *out);
 
 // As proc_taken_pack() has it: without id and time.
+void reports_taken_pack(struct buf *b, const struct store_taken *t);
 bool reports_taken_unpack(struct rd *r, struct store_taken *out);
 
 const char *reports_way_text(enum report_way w); // "mail", "post", "file"

@@ -39,10 +39,26 @@ static bool body_is_whole(const struct delivery *d)
     return done == b->length && span_eq(SPAN_OF(seen.at), SPAN_OF(b->digest.at));
 }
 
+// What somebody addressed there has nothing to do with report.addresses (RFC 6761 §6.4).
+static void settle_misled(struct delivery *d)
+{
+    for (size_t i = 0; i < d->envelope.count; i++) {
+        struct recipient *r = &d->recipients[i];
+        if (!span_ends(d->envelope.recipients[i].address, SPAN("@" REPORTS_DOMAIN)))
+            continue;
+        r->settled = true;
+        r->outcome.result = STORE_FAILED;
+        r->outcome.status = SPAN("5.1.2");
+        r->outcome.reason = SPAN("there is no domain " REPORTS_DOMAIN);
+    }
+}
+
 static void settle(struct delivery *d, enum store_result result, const char *status,
                    struct span reason)
 {
     for (size_t i = 0; i < d->envelope.count && result == STORE_DELIVERED; i++) {
+        if (d->recipients[i].settled)
+            continue;
         d->recipients[i].outcome.hop = STORE_HOP_MAILBOX;
         sender_count_delivered(NULL, true);
     }
@@ -80,6 +96,11 @@ void delivery_intake(struct delivery *d)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
     const struct store_envelope *e = &d->envelope;
+    settle_misled(d);
+    if (delivery_all_settled(d)) {
+        delivery_finish(d);
+        return;
+    }
     if (!body_is_whole(d)) {
         LOG(LOG_ERROR, "body-damaged", LOG_T("id", delivery_id_text(d->message)),
             LOG_I("segment", e->body.segment));

@@ -392,6 +392,7 @@ static const struct {
     {MSG_REPORT_TAKE, 1 << PROC_CONTROL | 1 << PROC_REPORTER, proc_report_take},
     {MSG_REPORT_ASIDE, 1 << PROC_CONTROL | 1 << PROC_REPORTER, proc_report_aside},
     {MSG_REPORT_LIST, 1 << PROC_CONTROL, proc_report_list},
+    {MSG_REPORT_GET, 1 << PROC_CONTROL, proc_report_get},
     {MSG_REPORT_WEEK, 1 << PROC_CONTROL, proc_report_week},
     {MSG_POLICY_LIST, 1 << PROC_CONTROL, proc_people_policies},
 };

@@ -99,6 +99,7 @@ bool proc_report_week(struct store_role *r, struct proc_peer *peer, struct io_me
 
 // proc_store_taken.c
 bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m);
+bool proc_report_get(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_aside(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
 // proc_store_people.c

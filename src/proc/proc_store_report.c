@@ -165,14 +165,22 @@ struct listing {
     struct json json;
     uint64_t last;
     unsigned count;
+    bool more;
 };
+
+static enum report_way way_of(unsigned way)
+{
+    return way < REPORT_WAYS ? (enum report_way)way : REPORT_WAY_FILE;
+}
 
 static bool taken_one(void *arg, const struct store_taken *t)
 {
     struct listing *l = arg;
-    if (l->count == LIST_MAX)
+    l->more = l->count == LIST_MAX || l->out.len > PAGE;
+    if (l->more)
         return false;
     json_open(&l->json, NULL, '{');
+    json_int(&l->json, "id", (int64_t)t->id);
     json_str(&l->json, "kind", t->kind == STORE_ABOUT_TLS ? SPAN("tlsrpt") : SPAN("dmarc"));
     json_str(&l->json, "domain", t->domain);
     json_str(&l->json, "organization", t->organization);
@@ -180,9 +188,28 @@ static bool taken_one(void *arg, const struct store_taken *t)
     day_put(&l->json, "day", store_day(t->begin));
     json_int(&l->json, "good", (int64_t)t->good);
     json_int(&l->json, "bad", (int64_t)t->bad);
+    json_str(&l->json, "way", span_str(reports_way_text(way_of(t->way))));
+    json_str(&l->json, "from", t->who);
+    json_str(&l->json, "remark", t->remark);
     json_close(&l->json, '}');
     l->last = t->id;
     l->count++;
+    return true;
+}
+
+static bool aside_one(void *arg, const struct store_aside *a)
+{
+    struct listing *l = arg;
+    CLEANUP(buf_free) struct buf when = BUF(64);
+    time_put_iso(&when, a->when);
+    json_open(&l->json, NULL, '{');
+    json_int(&l->json, "id", (int64_t)a->id);
+    json_str(&l->json, "when", buf_span(&when));
+    json_str(&l->json, "way", span_str(reports_way_text(way_of(a->way))));
+    json_str(&l->json, "from", a->who);
+    json_int(&l->json, "size", (int64_t)a->size);
+    json_str(&l->json, "why", a->why);
+    json_close(&l->json, '}');
     return true;
 }
 
@@ -192,16 +219,18 @@ bool proc_report_list(struct store_role *r, struct proc_peer *peer, struct io_me
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
     struct rd rd = RD(m->payload);
     uint64_t behind = rd_u64(&rd);
+    bool aside = rd_bool(&rd);
     if (!rd_end(&rd))
         return false;
     proc_group_flush(r);
     l.json = JSON(&l.out);
     json_open(&l.json, NULL, '[');
-    struct rc rc =
-        r->history ? store_taken_list(r->history, behind, taken_one, &l) : RC(UNAVAILABLE);
+    struct rc rc = !r->history ? RC(UNAVAILABLE)
+                   : aside     ? store_aside_list(r->history, aside_one, &l)
+                               : store_taken_list(r->history, behind, taken_one, &l);
     json_close(&l.json, ']');
     wr_u8(&b, (uint8_t)rc.code);
-    wr_u64(&b, l.count == LIST_MAX ? l.last : 0);
+    wr_u64(&b, l.more ? l.last : 0);
     wr_span(&b, buf_span(&l.out));
     proc_send(peer, MSG_REPORT_LISTED, m->ticket, buf_span(&b), -1);
     buf_free(&l.out);

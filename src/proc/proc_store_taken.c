@@ -49,6 +49,36 @@ bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_me
     return true;
 }
 
+static bool taken_put(void *arg, const struct store_taken *t)
+{
+    reports_taken_pack(arg, t);
+    return true;
+}
+
+static bool aside_put(void *arg, const struct store_aside *a)
+{
+    reports_aside_pack(arg, a);
+    return true;
+}
+
+bool proc_report_get(struct store_role *r, struct proc_peer *peer, struct io_message *m)
+{
+    CLEANUP(buf_free) struct buf one = BUF(IO_MESSAGE_MAX - 64), b = BUF(IO_MESSAGE_MAX);
+    struct rd rd = RD(m->payload);
+    bool aside = rd_bool(&rd);
+    uint64_t id = rd_u64(&rd);
+    if (!rd_end(&rd))
+        return false;
+    proc_group_flush(r);
+    struct rc rc = !r->history ? RC(UNAVAILABLE)
+                   : aside     ? store_aside_get(r->history, id, aside_put, &one)
+                               : store_taken_get(r->history, id, taken_put, &one);
+    wr_u8(&b, (uint8_t)(rc_ok(rc) ? buf_state(&one) : rc).code);
+    buf_put(&b, buf_span(&one));
+    proc_send(peer, MSG_REPORT_GOT, m->ticket, buf_span(&b), -1);
+    return true;
+}
+
 bool proc_report_aside(struct store_role *r, struct proc_peer *peer, struct io_message *m)
 {
     struct store_aside a;

@@ -56,3 +56,28 @@ void proc_taken_pack(struct buf *b, const struct proc_taken *t)
     wr_span(b, t->who);
     wr_span(b, t->remark);
 }
+
+bool proc_taken_unpack(struct rd *r, struct proc_taken *t)
+{
+    *t = (struct proc_taken){.kind = rd_enum(r, REPORT_KINDS)};
+    t->organization = rd_span(r);
+    t->report = rd_span(r);
+    t->domain = rd_span(r);
+    t->begin.us = rd_i64(r);
+    t->end.us = rd_i64(r);
+    t->good = rd_u64(r);
+    t->bad = rd_u64(r);
+    t->content = rd_span(r);
+    t->way = rd_enum(r, REPORT_WAYS);
+    t->who = rd_span(r);
+    t->remark = rd_span(r);
+    return rd_end(r);
+}
+
+bool proc_taken_document(const struct proc_taken *t, struct report_taken *out, struct arena *a)
+{
+    struct rd r = RD(t->content);
+    *out = (struct report_taken){.kind = (enum report_kind)t->kind, .good = true};
+    return t->content.len && (out->kind == REPORT_TLSRPT ? report_tlsrpt_unpack(&r, &out->tls, a)
+                                                         : report_dmarc_unpack(&r, &out->dmarc, a));
+}

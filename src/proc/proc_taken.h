@@ -22,6 +22,9 @@ enum { PROC_TAKEN_MAX = 1 << 20 };
 // `way`, `who` and `remark` are left to the caller.
 void proc_taken_of(struct proc_taken *t, struct buf *content, const struct report_taken *d);
 void proc_taken_pack(struct buf *b, const struct proc_taken *t); // MSG_REPORT_TAKE
+bool proc_taken_unpack(struct rd *r, struct proc_taken *t);      // borrows; to the end
+// The document again. False: its content was not kept, or is none.
+bool proc_taken_document(const struct proc_taken *t, struct report_taken *out, struct arena *a);
 
 // Foreign bytes, read by a child of its own (io_child.h); what report_take() says of them goes to
 // `out`. NULL, or the sentence why not; *later: because no child could be started.

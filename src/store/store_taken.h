@@ -26,10 +26,10 @@ struct rc store_taken_get(struct store_history *h, uint64_t id, // NOT_FOUND
                           bool (*each)(void *arg, const struct store_taken *t), void *arg);
 
 enum {
+    STORE_TAKEN_TEXT_MAX = 1000,      // of each text beside the content; the rest is cut off
     STORE_ASIDE_MAX = 200,            // the newest
     STORE_ASIDE_BYTES = 1 << 20,      // of each, at most; the rest is cut off
     STORE_ASIDE_ALL_BYTES = 64 << 20, // of all of them
-    STORE_ASIDE_WHY_MAX = 1000,       // of a sentence, and of who it is from
 };
 struct store_aside {
     uint64_t id; // by the store

@@ -2,6 +2,7 @@
 // The first byte picks the decoder. What is accepted must pack to the same bytes.
 #include "proc_login.h"
 #include "proc_message.h"
+#include "proc_reports.h"
 
 #include <stdint.h>
 
@@ -74,10 +75,35 @@ static void login_is(struct span input, struct buf *b)
     same(b, input, &r);
 }
 
+static void aside(struct span input, struct buf *b)
+{
+    struct store_aside a;
+    struct rd r = RD(input);
+    if (!reports_aside_unpack(&r, &a) || a.bytes.len > STORE_ASIDE_BYTES)
+        return;
+    reports_aside_pack(b, &a);
+    same(b, input, &r);
+}
+
+static void report(struct span input, struct buf *b)
+{
+    CLEANUP(arena_free) struct arena a = ARENA(16 << 20);
+    struct store_taken kept;
+    struct proc_taken t;
+    struct report_taken d;
+    struct rd r = RD(input), shown = RD(input);
+    if (!reports_taken_unpack(&r, &kept))
+        return;
+    reports_taken_pack(b, &kept);
+    same(b, input, &r);
+    if (rd_end(&r) && proc_taken_unpack(&shown, &t))
+        proc_taken_document(&t, &d, &a);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    void (*const decoders[])(struct span, struct buf *) = {envelope,   attempt, outcome,
-                                                           evaluation, login,   login_is};
+    void (*const decoders[])(struct span, struct buf *) = {envelope, attempt,  outcome, evaluation,
+                                                           login,    login_is, aside,   report};
     CLEANUP(buf_free) struct buf b = BUF(1 << 24);
     if (size == 0)
         return 0;

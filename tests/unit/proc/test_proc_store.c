@@ -36,10 +36,16 @@ static int64_t clock_us, passes; // microseconds at each look
 static char folder[80];
 static struct wall backoff;
 
+static char last_sent[IO_MESSAGE_MAX]; // whole, however long
+static size_t last_length;
+
 void proc_send(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct span payload,
                int fd)
 {
-    assert_true(sent_count < 256 && payload.len <= sizeof sent->payload);
+    assert_true(sent_count < 256 && payload.len <= sizeof last_sent);
+    last_length = payload.len;
+    memcpy(last_sent, payload.at, payload.len);
+    payload = span_first(payload, sizeof sent->payload);
     struct sent *s = &sent[sent_count++];
     *s = (struct sent){.peer = peer, .kind = kind, .ticket = ticket, .len = payload.len, .fd = -1};
     memcpy(s->payload, payload.at, payload.len);
@@ -120,7 +126,9 @@ static struct proc role;
 static struct proc_peer receiver = {&role, PROC_RECEIVER, 0, NULL, NULL},
                         other = {&role, PROC_RECEIVER, 1, NULL, NULL},
                         sender = {&role, PROC_SENDER, 0, NULL, NULL},
-                        queue = {&role, PROC_QUEUE, 0, NULL, NULL};
+                        queue = {&role, PROC_QUEUE, 0, NULL, NULL},
+                        reporter = {&role, PROC_REPORTER, 0, NULL, NULL},
+                        control = {&role, PROC_CONTROL, 0, NULL, NULL};
 
 struct proc_peer *proc_peer(struct proc *p, enum proc_kind kind, unsigned index)
 {
@@ -155,6 +163,7 @@ static int setup(void **state)
 
 // The role lives as long as its process does: a child's end is its clean-up, so
 // the test reaches into what it left.
+#include "proc_reports.h"
 #include "proc_store.h"
 
 static void stop(void)
@@ -963,6 +972,11 @@ static void nonsense_is_malformed(void **state)
         {&sender, MSG_SEGMENT, {"\0", 1}}, // not his to ask
         {&queue, MSG_LOAD, {"\0\0\0\0\0\0\0\1\0\0\0\0", 12}},
         {&receiver, MSG_JOB, {"", 0}},
+        {&reporter, MSG_REPORT_TAKE, {"abc", 3}},
+        {&reporter, MSG_REPORT_ASIDE, {"abc", 3}},
+        {&control, MSG_REPORT_GET, {"abc", 3}},
+        {&control, MSG_REPORT_LIST, {"\0\0\0\0\0\0\0\0\3", 9}},
+        {&sender, MSG_REPORT_TAKE, {"", 0}}, // not his to ask
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct io_message m = {
@@ -1026,6 +1040,116 @@ static void drain_finishes_the_group(void **state)
     turn();
 }
 
+// ---- reports of others ----
+
+static struct rd told(struct proc_peer *peer, enum proc_message kind, const struct buf *b,
+                      enum rc_code want)
+{
+    struct io_message m = {.kind = (uint16_t)kind, .payload = buf_span(b), .fd = -1};
+    sent_count = 0;
+    assert_true(proc_store.got(peer, &m));
+    assert_int_equal(sent_count, 1);
+    assert_int_equal(sent[0].kind, kind + 1);
+    struct rd r = RD(((struct span){last_sent, last_length}));
+    assert_int_equal(rd_u8(&r), want);
+    return r;
+}
+
+static bool take(struct proc_peer *peer, const char *id)
+{
+    CLEANUP(buf_free) struct buf b = BUF(4000);
+    reports_taken_pack(&b, &(struct store_taken){.organization = SPAN("Org"),
+                                                 .report = span_str(id),
+                                                 .domain = SPAN("a.example"),
+                                                 .content = SPAN("..."),
+                                                 .who = SPAN("x@a.example"),
+                                                 .remark = SPAN("not signed")});
+    struct rd r = told(peer, MSG_REPORT_TAKE, &b, RC_OK);
+    return rd_bool(&r);
+}
+
+static struct span listing(bool aside)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_u64(&b, 0);
+    wr_bool(&b, aside);
+    struct rd r = told(&control, MSG_REPORT_LIST, &b, RC_OK);
+    assert_int_equal(rd_u64(&r), 0);
+    return rd_span(&r);
+}
+
+static void get(bool aside, uint64_t id, enum rc_code want, struct rd *r)
+{
+    CLEANUP(buf_free) struct buf b = BUF(16);
+    wr_bool(&b, aside);
+    wr_u64(&b, id);
+    *r = told(&control, MSG_REPORT_GET, &b, want);
+}
+
+static bool has(struct span text, const char *part)
+{
+    CLEANUP(buf_free) struct buf b = BUF(1 << 20);
+    buf_put(&b, text);
+    return strstr(buf_str(&b), part) != NULL;
+}
+
+static void reports_of_others_are_kept(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf b = BUF(1000);
+    struct store_taken t;
+    struct store_aside a;
+    struct rd r;
+    assert_true(take(&reporter, "one"));
+    assert_false(take(&control, "one"));
+    assert_true(has(listing(false), "\"remark\":\"not signed\""));
+    get(false, 1, RC_OK, &r);
+    assert_true(reports_taken_unpack(&r, &t) && rd_end(&r));
+    assert_true(span_eq(t.who, SPAN("x@a.example")) && span_eq(t.content, SPAN("...")));
+    get(false, 2, RC_NOT_FOUND, &r);
+    reports_aside_pack(&b, &(struct store_aside){.way = REPORT_WAY_POST,
+                                                 .who = SPAN("192.0.2.1"),
+                                                 .why = SPAN("It is empty."),
+                                                 .size = 7,
+                                                 .bytes = SPAN("nothing")});
+    (void)told(&reporter, MSG_REPORT_ASIDE, &b, RC_OK);
+    assert_true(has(listing(true), "\"way\":\"post\""));
+    get(true, 1, RC_OK, &r);
+    assert_true(reports_aside_unpack(&r, &a) && rd_end(&r));
+    assert_true(span_eq(a.bytes, SPAN("nothing")) && a.size == 7);
+    get(true, 9, RC_NOT_FOUND, &r);
+}
+
+// Names that take six bytes of JSON for each of theirs.
+static void a_list_of_long_names_comes_in_pieces(void **state)
+{
+    (void)state;
+    CLEANUP(buf_free) struct buf name = BUF(2000);
+    struct rd r;
+    unsigned seen = 0, pieces = 0;
+    for (unsigned i = 0; i < 400; i++) {
+        buf_clear(&name);
+        buf_printf(&name, "%u", i);
+        while (name.len < 1500)
+            buf_putc(&name, '\1');
+        take(&control, buf_str(&name));
+    }
+    for (uint64_t behind = 0, first = 1; first || behind; first = 0) {
+        CLEANUP(buf_free) struct buf b = BUF(16);
+        wr_u64(&b, behind);
+        wr_bool(&b, false);
+        r = told(&control, MSG_REPORT_LIST, &b, RC_OK);
+        behind = rd_u64(&r);
+        struct span json = rd_span(&r);
+        assert_true(rd_end(&r) && json.at[json.len - 1] == ']');
+        for (size_t i = 0; i < json.len; i++)
+            seen += span_starts(span_skip(json, i), SPAN("{\"id\":"));
+        pieces++;
+    }
+    assert_int_equal(seen, 400);
+    assert_true(pieces > 1);
+}
+
 static void history_is_written_and_trimmed(void **state)
 {
     (void)state;
@@ -1080,6 +1204,8 @@ int main(void)
         T(store_in_use_is_tried_again),
         T(drain_finishes_the_group),
         T(history_is_written_and_trimmed),
+        T(reports_of_others_are_kept),
+        T(a_list_of_long_names_comes_in_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
