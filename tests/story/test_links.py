@@ -8,6 +8,7 @@ import time
 import pytest
 
 import alone
+import lab as lab_
 from alone import Talk, letter
 
 LONG = "x" * 900
