@@ -4,6 +4,7 @@ A story that cannot run here (no namespaces, no geleit) is skipped and says why.
 GELEIT names the program to test. What takes longer than a test run may is marked
 `soak` and left out, unless SOAK=1 or -m soak asks for it.
 """
+import itertools
 import os
 import sys
 
@@ -14,6 +15,7 @@ import pytest
 os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1")
 os.environ.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
 
+NUMBERS = itertools.count()  # a server's folder is its own, however long its story's name
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "lab"))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -81,7 +83,8 @@ def geleit(lab, program, request):
     made = []
 
     def make(name=None, **options):
-        server = lab_.Geleit(lab, program, name or f"{request.node.name[:40]}-{len(made)}".replace("/", "-"), **options)
+        own = f"{request.node.name[:40]}-{next(NUMBERS)}".replace("/", "-")
+        server = lab_.Geleit(lab, program, name or own, **options)
         made.append(server)
         return server.start()
     yield make
@@ -97,7 +100,8 @@ def serve(here, program, request):
     made = []
 
     def make(options, *sinks):
-        server = lab_.Geleit(here, program, f"{request.node.name[:40]}-{len(made)}".replace("/", "-"), options=options)
+        name = f"{request.node.name[:40]}-{next(NUMBERS)}".replace("/", "-")
+        server = lab_.Geleit(here, program, name, options=options)
         made.append((server, sinks))
         return server.start()
     yield make
