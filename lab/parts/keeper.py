@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -33,6 +34,7 @@ class Keeper:
         self.children = {}  # pid: name
         self.notes = []
         self.memory = namespace.memory(state)
+        self.anchored = threading.Event()  # trust anchor and root hints are there
 
     # ---- children ----
     def spawn(self, name, command, env=None, stdout=None):
@@ -114,6 +116,7 @@ class Keeper:
                         packages.find("ldns-signzone"))
         served = z.build()
         z.write_hints(os.path.join(self.state, "anchor"), os.path.join(self.state, "root.hints"))
+        self.anchored.set()
         nsd = packages.find("nsd")
         for address, what in served.items():
             conf = zones.nsd_config(z.folder, address, what)
@@ -143,6 +146,8 @@ class Keeper:
             self.spawn("postfix", command, env)
             tries += [(h.address, 25) for h in world.HOSTS.values() if h.is_a == "postfix"]
         if self.geleit_path:
+            if not self.anchored.wait(START_LIMIT):
+                raise Failed("the zones were not signed in time")
             for name, command in geleit.receivers(self.geleit_path, self.state):
                 self.spawn(name, command)
             tries += [(h.address, 25) for h in world.HOSTS.values() if h.is_a == "geleit"]

@@ -55,7 +55,7 @@ const struct admin_command admin_commands[] = {
      false, serve_flags, 2, admin_serve},
     {"explain", "ADDRESS", 1, 1, "the decision that would be made now for this recipient, and why",
      true, explain_flags, 3, admin_explain},
-    {"queue", "list | show ID | retry ID... | hold ID... | release ID... | delete ID...", 1, 1000,
+    {"queue", "list | show ID | retry ID... | hold ID... | release ID... | delete ID...", 1, 100000,
      "what waits to be delivered, why, and what happened to it", true, queue_flags, 1, admin_queue},
     {"policy", "list | show DOMAIN | refresh DOMAIN", 1, 2, "cached MTA-STS policies", true, NULL,
      0, admin_policy},

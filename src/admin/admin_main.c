@@ -26,7 +26,7 @@ int admin_print(const struct buf *b)
         return admin_complain("the output is too large");
     if ((b->len && fwrite(b->at, 1, b->len, stdout) != b->len) || fflush(stdout)) {
         admin_complain("standard output cannot be written: %s", strerror(errno));
-        return ADMIN_NEGATIVE;
+        return ADMIN_LATER;
     }
     return ADMIN_DONE;
 }

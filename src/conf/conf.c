@@ -10,6 +10,7 @@ struct rc conf_fault_say(struct conf_fault *fault, const char *format, ...)
     va_start(ap, format);
     vsnprintf(fault->text, sizeof fault->text, format, ap);
     va_end(ap);
+    conf_fault_tame(fault);
     return RC(CONFIG);
 }
 

@@ -83,15 +83,40 @@ static struct rc check_relay(const struct conf *c, struct conf_fault *fault)
     return RC(OK);
 }
 
+static const enum conf_id doors[] = {CONF_smtp_listen, CONF_submission_listen,
+                                     CONF_submissions_listen, CONF_web_listen};
+enum { DOORS = sizeof doors / sizeof *doors };
+
+// `place` is among the first `count` entries of the list.
+static bool listens(const struct conf *c, enum conf_id list, size_t count, struct span place)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_eq(conf_item(c, list, i), place))
+            return true;
+    return false;
+}
+
+static struct rc check_door(const struct conf *c, size_t door, size_t entry,
+                            struct conf_fault *fault)
+{
+    struct span place = conf_item(c, doors[door], entry);
+    struct conf_at at = line_of(c, doors[door], fault);
+    for (size_t i = 0; i <= door; i++)
+        if (listens(c, doors[i], i < door ? conf_count(c, doors[i]) : entry, place))
+            return i == door
+                       ? conf_complain(&at, "%s has \"%.*s\" twice; remove one",
+                                       conf_options[doors[door]].name, SPAN_FMT(place))
+                       : conf_complain(&at, "%s has \"%.*s\", and so has %s; give each its own",
+                                       conf_options[doors[door]].name, SPAN_FMT(place),
+                                       conf_options[doors[i]].name);
+    return RC(OK);
+}
+
 static struct rc check_listen(const struct conf *c, struct conf_fault *fault)
 {
-    struct conf_at at = line_of(c, CONF_smtp_listen, fault);
-    size_t count = conf_count(c, CONF_smtp_listen);
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < i; k++)
-            if (span_eq(conf_item(c, CONF_smtp_listen, i), conf_item(c, CONF_smtp_listen, k)))
-                return conf_complain(&at, "smtp.listen has \"%.*s\" twice; remove one",
-                                     SPAN_FMT(conf_item(c, CONF_smtp_listen, i)));
+    for (size_t door = 0; door < DOORS; door++)
+        for (size_t i = 0; i < conf_count(c, doors[door]); i++)
+            TRY(check_door(c, door, i, fault));
     return RC(OK);
 }
 

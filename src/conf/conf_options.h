@@ -279,7 +279,7 @@ X(report_posts, "report.posts", CONF_INT, 1, 100000, "120", NULL, CONF_WEB, NULL
   "Reports a minute that one client (IPv4 address, IPv6 /64) may post; beyond that it is asked to wait.")
 
 X(roles_patience, "roles.patience", CONF_DURATION, 0, SECONDS(3600), "60s", NULL, CONF_MASTER, NULL,
-  "Time in which each process has to answer the master (five times as long: the store, which waits for the disk): one that hangs is ended and started again; 0: none is.")
+  "Time in which each process has to answer the master (five times as long: the store, which waits for the disk, and the authenticator, which computes): one that hangs is ended and started again; 0: none is.")
 X(control_socket, "control.socket", CONF_FILE, 0, 0, "", NULL, CONF_MASTER, NULL,
   "Unix socket that commands reach the running server by; empty: control.sock in store.path.")
 X(control_group, "control.group", CONF_STRING, 0, 64, "", NULL, CONF_MASTER | CONF_CONTROL, NULL,

@@ -22,6 +22,20 @@ static const struct unit durations[] = {{"d", SECONDS(86400)},
                                         {"us", 1},
                                         {NULL, 0}};
 
+// What was read may hold anything, and goes to a terminal. C1 controls (U+0080 to U+009F)
+// are obeyed by some.
+void conf_fault_tame(struct conf_fault *fault)
+{
+    for (char *at = fault->text; *at;) {
+        size_t n = span_utf8(span_str(at)), len = n ? n : 1;
+        unsigned char c = (unsigned char)at[0];
+        bool control = c < ' ' || c == 0x7f || (n == 2 && c == 0xc2 && (unsigned char)at[1] < 0xa0);
+        for (size_t i = 0; i < len && (n == 0 || control); i++)
+            at[i] = '?';
+        at += len;
+    }
+}
+
 struct rc conf_complain(const struct conf_at *at, const char *format, ...)
 {
     char *to = at->fault->text;
@@ -32,9 +46,7 @@ struct rc conf_complain(const struct conf_at *at, const char *format, ...)
     va_start(ap, format);
     vsnprintf(to + n, room - (size_t)n, format, ap);
     va_end(ap);
-    for (char *p = to; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
+    conf_fault_tame(at->fault);
     return RC(CONFIG);
 }
 

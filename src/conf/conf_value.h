@@ -49,3 +49,4 @@ void conf_put_number(struct buf *b, enum conf_type type, int64_t n); // "50M", "
 
 // Makes a file's text fit for libconfig, in place; says what it must not hold.
 struct rc conf_text_prepare(struct buf *text, const struct conf_at *at);
+void conf_fault_tame(struct conf_fault *fault); // no bytes that a terminal could choke on

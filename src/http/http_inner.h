@@ -31,6 +31,7 @@ enum http_phase {
 };
 // Of libmicrohttpd's connection: it lasts as long as that.
 struct http_connection {
+    struct http_connection *next, **at;
     struct http_server *server;
     struct MHD_Connection *connection;
     struct io_endpoint peer;
@@ -38,7 +39,9 @@ struct http_connection {
     enum http_phase phase;
     struct mono until; // all of the body
     uint64_t window;   // bytes since the timer was set
+    uint64_t held;     // bytes of its body
 };
+bool http_same_client(const struct io_endpoint *a, const struct io_endpoint *b);
 struct http_connection *http_connection_of(struct MHD_Connection *c);
 void http_limit_set(struct http_connection *c, enum http_phase phase);
 void http_limit_init(struct http_connection *c);
@@ -52,7 +55,8 @@ struct http_server {
     struct io_work resumed; // it does not wake itself
     struct http_request *waiting;
     const struct io_endpoint *coming; // whose connection is being taken
-    uint64_t bodies;                  // bytes of all bodies
+    struct http_connection *connections;
+    uint64_t bodies; // bytes of all bodies
     bool listens;
     struct http_conf conf;
 };

@@ -11,6 +11,13 @@ struct http_connection *http_connection_of(struct MHD_Connection *c)
     return info ? info->socket_context : NULL;
 }
 
+bool http_same_client(const struct io_endpoint *a, const struct io_endpoint *b)
+{
+    size_t len = a->v6 ? 8 : 4;
+    return a->v6 == b->v6 &&
+           span_eq(span_first(SPAN_OF(a->address), len), span_first(SPAN_OF(b->address), len));
+}
+
 // It sees that the client is gone, and cleans up.
 static void cut(struct http_connection *c)
 {

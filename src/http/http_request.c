@@ -95,7 +95,20 @@ static void body_drop(struct http_request *r)
         close(r->fd);
     r->fd = -1;
     r->server->bodies -= r->size;
+    http_connection_of(r->connection)->held -= r->size;
     r->size = 0;
+}
+
+// For so many bytes more: in all, and of this client.
+static bool has_room(const struct http_request *r, uint64_t more)
+{
+    const struct http_server *s = r->server;
+    const struct io_endpoint *client = &http_connection_of(r->connection)->peer;
+    uint64_t held = more;
+    for (const struct http_connection *c = s->connections; c; c = c->next)
+        if (c->held && http_same_client(&c->peer, client))
+            held += c->held;
+    return s->bodies + more <= s->conf.bodies_max && held <= s->conf.client_max;
 }
 
 // An answer has its place behind the body (libmicrohttpd takes none before): what comes
@@ -128,7 +141,7 @@ static void body_add(struct http_request *r, struct span bytes)
         body_refuse(r, MHD_HTTP_CONTENT_TOO_LARGE, "This is more than is taken here.\n");
         return;
     }
-    if (s->bodies + bytes.len > s->conf.bodies_max) {
+    if (!has_room(r, bytes.len)) {
         body_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, "There is no room now; try again later.\n");
         return;
     }
@@ -140,6 +153,7 @@ static void body_add(struct http_request *r, struct span bytes)
     }
     r->size += bytes.len;
     s->bodies += bytes.len;
+    http_connection_of(r->connection)->held += bytes.len;
 }
 
 static enum MHD_Result body_piece(struct http_request *r, const char *body, size_t *size)
@@ -192,7 +206,7 @@ static unsigned body_wrong(const struct http_request *r, const char **sentence)
         *sentence = "This is more than is taken here.\n";
         return MHD_HTTP_CONTENT_TOO_LARGE;
     }
-    if (r->server->bodies + size <= r->server->conf.bodies_max)
+    if (has_room(r, size))
         return 0;
     *sentence = "There is no room now; try again later.\n";
     return MHD_HTTP_SERVICE_UNAVAILABLE;

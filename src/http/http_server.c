@@ -52,11 +52,18 @@ static void connection_noted(void *arg, struct MHD_Connection *c, void **context
     struct http_connection *one = *context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = one = mem_new(sizeof *one);
-        *one = (struct http_connection){.server = s, .connection = c};
+        *one = (struct http_connection){
+            .next = s->connections, .at = &s->connections, .server = s, .connection = c};
+        if (one->next)
+            one->next->at = &one->next;
+        s->connections = one;
         if (s->coming)
             one->peer = *s->coming;
         http_limit_init(one);
     } else if (one) {
+        *one->at = one->next;
+        if (one->next)
+            one->next->at = one->at;
         io_timer_cancel(s->loop, &one->limit);
         *context = NULL;
         free(one);

@@ -3,6 +3,8 @@
 // Everything is bounded: connections, memory of one, bodies of one and of all (they lie
 // in memfds), the time a head and a body take, time without news.
 //
+// A client is an IPv4 address or an IPv6 network of 64 bits.
+//
 // TLS is done in front of it (http_tls.h).
 #pragma once
 #include "base_rc.h"
@@ -33,6 +35,7 @@ struct http_conf {
     // each `patience_s`; bytes of one body, and of all that are there at once.
     unsigned body_s, body_rate;
     size_t body_max, bodies_max;
+    size_t client_max; // and of one client; of connections that were taken
 };
 // `fd` is bound, and stays the caller's; -1: connections come by http_server_take().
 // *why says in one sentence what is wrong.

@@ -1,6 +1,7 @@
 #include "http_tls.h"
 
 #include "base_log.h"
+#include "http_inner.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -205,19 +206,11 @@ static void too_late(void *arg)
 
 // ---- who has to go
 
-// One host: an IPv4 address, an IPv6 network of 64 bits.
-static bool same_client(const struct io_endpoint *a, const struct io_endpoint *b)
-{
-    size_t len = a->v6 ? 8 : 4;
-    return a->v6 == b->v6 &&
-           span_eq(span_first(SPAN_OF(a->address), len), span_first(SPAN_OF(b->address), len));
-}
-
 static size_t connections_of(const struct http_tls *s, const struct io_endpoint *client)
 {
     size_t n = 0;
     for (const struct tunnel *t = s->tunnels; t; t = t->next)
-        n += same_client(&t->peer, client);
+        n += http_same_client(&t->peer, client);
     return n;
 }
 

@@ -155,7 +155,7 @@ void io_stream_sip(struct io_stream *s, size_t most)
 
 void io_stream_secret(struct io_stream *s)
 {
-    s->in.secret = true;
+    s->in.secret = s->out.secret = true;
     if (s->ssl)
         SSL_set_options(s->ssl, SSL_OP_CLEANSE_PLAINTEXT);
 }

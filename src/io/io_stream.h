@@ -58,8 +58,8 @@ void io_stream_again(struct io_stream *s); // offer unread input again at the en
 // Leaves all but so many unread bytes in the socket, until it is given more or 0 (no
 // ceiling, as at first): for what comes in front of a handshake.
 void io_stream_sip(struct io_stream *s, size_t most);
-// Passwords come in: what was read stays in no memory of ours, nor of OpenSSL's, when it
-// was taken.
+// Passwords pass through: what was read and taken, or written, stays in no memory of ours,
+// nor of OpenSSL's.
 void io_stream_secret(struct io_stream *s);
 void io_stream_pause(struct io_stream *s, bool paused); // no input calls while paused
 // Takes no more input, lets what is queued leave, says close_notify where TLS is

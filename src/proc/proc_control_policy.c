@@ -93,7 +93,7 @@ static bool store_there(struct control_job *j)
 {
     if (proc_peer(j->control->proc, PROC_STORE, 0))
         return true;
-    control_refuse(j, CONTROL_LATER, "there is no store here");
+    control_refuse(j, CONTROL_LATER, "the store is not running now; the log says why");
     return false;
 }
 

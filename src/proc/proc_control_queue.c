@@ -75,7 +75,7 @@ static void ask(struct control_job *j, enum proc_message kind, const struct buf 
     if (proc_peer(j->control->proc, PROC_STORE, 0))
         proc_ask(j->control->proc, PROC_STORE, 0, kind, buf_span(b), PATIENCE, answered, j);
     else
-        control_refuse(j, CONTROL_LATER, "there is no store here");
+        control_refuse(j, CONTROL_LATER, "the store is not running now; the log says why");
 }
 
 void control_queue_list(struct control_job *j)

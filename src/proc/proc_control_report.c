@@ -14,7 +14,7 @@ static void ask(struct control_job *j, enum proc_kind who, enum proc_message kin
     if (proc_peer(j->control->proc, who, 0))
         proc_ask(j->control->proc, who, 0, kind, buf_span(b), PATIENCE, answered, j);
     else
-        control_refuse(j, CONTROL_LATER, "no server is running that could know");
+        control_refuse(j, CONTROL_LATER, "the store is not running now; the log says why");
 }
 
 static bool fine(struct control_job *j, const struct io_message *m, bool well, struct rc rc)

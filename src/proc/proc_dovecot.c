@@ -97,7 +97,7 @@ static uint32_t begin(struct dovecot *d, struct dovecot_question *q)
 
 void dovecot_auth(struct dovecot *d, struct dovecot_question *q, struct sasl_dovecot_request *r)
 {
-    CLEANUP(buf_wipe) struct buf b = BUF(64 << 10);
+    CLEANUP(buf_free) struct buf b = {.max = 64 << 10, .secret = true};
     r->id = begin(d, q);
     sasl_dovecot_put_auth(&b, r);
     send(d, &b);
@@ -106,7 +106,7 @@ void dovecot_auth(struct dovecot *d, struct dovecot_question *q, struct sasl_dov
 
 void dovecot_user(struct dovecot *d, struct dovecot_question *q, struct span user)
 {
-    CLEANUP(buf_wipe) struct buf b = BUF(64 << 10);
+    CLEANUP(buf_free) struct buf b = {.max = 64 << 10, .secret = true};
     sasl_dovecot_put_user(&b, begin(d, q), user);
     send(d, &b);
     connect_now(d);
@@ -114,7 +114,7 @@ void dovecot_user(struct dovecot *d, struct dovecot_question *q, struct span use
 
 void dovecot_more(struct dovecot_question *q, struct span response)
 {
-    CLEANUP(buf_wipe) struct buf b = BUF(64 << 10);
+    CLEANUP(buf_free) struct buf b = {.max = 64 << 10, .secret = true};
     sasl_dovecot_put_more(&b, q->id, response);
     q->waiting = false;
     wait_for(q);
@@ -145,8 +145,7 @@ static void lost(struct dovecot *d, const char *why)
     io_stream_free(d->stream);
     d->stream = NULL;
     d->greeted = false;
-    buf_wipe(&d->pending);
-    d->pending = BUF(PENDING_MAX);
+    buf_free(&d->pending);
     struct dovecot_question *all = d->open;
     d->open = NULL;
     if (all)
@@ -174,8 +173,7 @@ static void greeting_over(struct dovecot *d)
     struct rc rc = io_stream_write(d->stream, buf_span(&d->pending));
     if (!rc_ok(rc))
         LOG(LOG_WARN, "dovecot-slow", LOG_S("socket", buf_span(&d->path)));
-    buf_wipe(&d->pending);
-    d->pending = BUF(PENDING_MAX);
+    buf_free(&d->pending);
     if (d->conf.greeted)
         d->conf.greeted(d->conf.arg);
 }
@@ -246,6 +244,7 @@ static void connect_now(struct dovecot *d)
     if (!span_copy(to.path, sizeof to.path, buf_span(&d->path)))
         panic("a path that is too long for a socket");
     d->stream = io_stream_connect(d->loop, &to, NULL, &owner, d);
+    io_stream_secret(d->stream);
 }
 
 static void try_again(void *arg)
@@ -261,6 +260,7 @@ struct dovecot *dovecot_new(struct io_loop *l, const struct dovecot_conf *c)
                           .path = BUF(256),
                           .mechanisms = BUF(MECHANISMS_ROOM),
                           .pending = BUF(PENDING_MAX)};
+    d->pending.secret = true;
     d->again = (struct io_timer){.fire = try_again, .arg = d};
     buf_put(&d->path, c->path);
     connect_now(d);
@@ -275,7 +275,7 @@ void dovecot_free(struct dovecot *d)
         drop(d->open);
     io_timer_cancel(d->loop, &d->again);
     io_stream_free(d->stream);
-    buf_wipe(&d->pending);
+    buf_free(&d->pending);
     buf_free(&d->mechanisms);
     buf_free(&d->path);
     free(d);

@@ -14,11 +14,12 @@ static int64_t patience(const struct proc_master *m)
     return conf_int(m->setup->conf, CONF_roles_patience);
 }
 
-// The store waits for the disk, and whoever begins reads what may be long: a queue, a
-// history that was cut short.
+// The store waits for the disk, the authenticator computes for everybody who guesses, and
+// whoever begins reads what may be long: a queue, a history that was cut short.
 static unsigned rounds(const struct proc_instance *i)
 {
-    return ROUNDS * (i->kind == PROC_STORE ? 5U : 1U) * (i->ready ? 1U : 10U);
+    bool blocks = i->kind == PROC_STORE || i->kind == PROC_AUTHENTICATOR;
+    return ROUNDS * (blocks ? 5U : 1U) * (i->ready ? 1U : 10U);
 }
 
 // Somebody looks at it with a debugger, and would lose what he looks at.

@@ -78,8 +78,9 @@ static void listen_all(struct receiver *r)
     r->doors = mem_new((p->listener_count + 1) * sizeof *r->doors);
     for (size_t i = 0; i < p->listener_count; i++) {
         struct receiver_door *d = &r->doors[r->door_count++];
-        *d = (struct receiver_door){
-            .receiver = r, .service = (enum smtp_service)p->listeners[i].kind, .fd = p->listeners[i].fd};
+        *d = (struct receiver_door){.receiver = r,
+                                    .service = (enum smtp_service)p->listeners[i].kind,
+                                    .fd = p->listeners[i].fd};
     }
     open_known(r);
 }

@@ -83,8 +83,10 @@ static void check_authors(struct receiver_submit *s, const struct auth_head *hea
             from += f == 0;
             check_field(s, fields[f], head->at[i].value);
         }
-    if (from != 1 && !s->refusal.len)
-        buf_printf(&s->refusal, "a message has one From field (RFC 5322), not %zu", from);
+    if (from == 0 && !s->refusal.len) // RFC 5322 §3.6
+        buf_printf(&s->refusal, "the message has no From field, which says who wrote it");
+    if (from > 1 && !s->refusal.len)
+        buf_printf(&s->refusal, "the message has %zu From fields, where one may stand", from);
 }
 
 // Resent messages have theirs already; what is there is never touched.

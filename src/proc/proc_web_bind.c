@@ -60,7 +60,8 @@ static void bind_list(struct proc_setup *s, const struct list *l, const struct p
     s->web = mem_resize(s->web, (s->web_count + count + 1) * sizeof *s->web);
     for (size_t i = 0; i < count; i++) {
         struct proc_bound *next = &s->web[s->web_count];
-        *next = (struct proc_bound){.text = conf_item(s->conf, l->option, i), .kind = l->door};
+        *next =
+            (struct proc_bound){.text = conf_item(s->conf, l->option, i), .kind = (uint8_t)l->door};
         next->fd = bind_one(l, next->text, old);
         s->web_count += next->fd >= 0;
     }

@@ -16,10 +16,11 @@ enum {
     CONNECTIONS = 256,
     DESCRIPTORS = 4, // of a connection: it, a pair, a body
     PATIENCE_S = 20,
-    BODY_S = 300,
+    BODY_S = 180,
     BODY_RATE = 512,
     BODY_MAX = 10 << 20, // packed reports of a million sessions have less
     BODIES_MAX = 64 << 20,
+    CLIENT_MAX = 16 << 20,
     ASKED_MAX = 16, // at the reporter at once: mail brings reports too
     LATER_S = 600,
     KEYS = 4096, // clients that a rate is kept for
@@ -302,7 +303,8 @@ static bool begin(struct web_reports *w)
                           .body_s = BODY_S,
                           .body_rate = BODY_RATE,
                           .body_max = BODY_MAX,
-                          .bodies_max = BODIES_MAX};
+                          .bodies_max = BODIES_MAX,
+                          .client_max = CLIENT_MAX};
     const char *why = "";
     if (w->https || rc_ok(http_tls_new(&w->https, w->proc->loop, &c, &why)))
         return true;

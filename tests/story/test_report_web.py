@@ -63,6 +63,7 @@ class Connection(http.client.HTTPSConnection):
 
     def connect(self):
         raw = socket.create_connection(("127.0.0.1", self.port), self.timeout, (self.source, 0))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = self._context.wrap_socket(raw, server_hostname=HOST)
 
     def post(self, body, path="/v1/tlsrpt", method="POST", **headers):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import alone
 import lab as lab_
 import world
 from virtual import DAY, Clock
@@ -27,7 +28,7 @@ def options(lab, name):
         "dkim.sign": [f"{name} r1 {keys}"],
         "report.from": "reports@" + name, "report.organization": name, "report.delay": "0s",
         "report.addresses": ["reports@" + name],
-        "web.listen": [],
+        "report.listen": [f"{reports.address}:8443"], "report.post_inside": True, "web.listen": [],
     }
 
 
@@ -63,6 +64,7 @@ def test_each_reads_what_the_other_says_of_it(pair):
     for here, there in ways:
         wanted = {("tlsrpt", there, "mx." + here): (1, 0), ("dmarc", there, here): (1, 0)}
         assert lab_.until(lambda: told(of[here]) == wanted, 40, 0.5), (told(of[here]), of[there].log_end())
+        assert lab_.until(lambda: alone.log_lines(of[there], "report-posted"), 10), of[there].log_end()
     clock.move(DAY)  # mail that brought reports is no subject of others
     time.sleep(4)
     for here, there in ways:

@@ -313,37 +313,41 @@ def memory_of(pid):
                 continue
 
 
+SECRET = "Vergissmeinnicht-and-Forget-me-not"
+
+
+def forgotten(server):
+    """Nobody has a part of SECRET, in clear or as a client or Dovecot is given it."""
+    traces = [b"Vergissmeinnicht-and", b"orget-me-not"]
+    traces += [base64.b64encode(b"\0" * n + b"Vergissmeinnicht-and")[4:20] for n in range(3)]
+    for role in ("receiver", "authenticator", "store", "master"):
+        for pid in [server.process.pid] if role == "master" else alone.role_pids(server, role):
+            for piece in memory_of(pid):
+                for t in traces:
+                    at = piece.find(t)
+                    assert at < 0, f"{role} remembers: {piece[max(0, at - 60):at + 60]}"
+
+
 def test_passwords_do_not_stay_in_memory(here, program, sink):
     """Not where they came in, nor where they are checked, whatever became of the login:
     a crash writes memory to a disk, and an over-read shows it to the world."""
     s = Submission(here, program, sink, "forgets", **{"smtp.receivers": 1, "users.failures": 100})
-    s.add("alice@a.example", "Vergissmeinnicht-and-Forget-me-not")
+    s.add("alice@a.example", SECRET)
     with s.server:
         server = s.server
-        s.login("alice@a.example", "Vergissmeinnicht-and-Forget-me-not").quit()
+        s.login("alice@a.example", SECRET).quit()
         client = s.connect(True)
         client.ehlo()
         for line in ("AUTH LOGIN " + base64.b64encode(b"alice@a.example").decode(),
-                     base64.b64encode(b"Vergissmeinnicht-and-Forget-me-not").decode()):
+                     base64.b64encode(SECRET.encode()).decode()):
             client.docmd(line)
-        plain_ = base64.b64encode(b"\0alice@a.example\0Vergissmeinnicht-and-Forget-me-not")
+        plain_ = base64.b64encode(f"\0alice@a.example\0{SECRET}".encode())
         client.docmd("AUTH PLAIN " + plain_.decode())  # too late: 503
         with s.connect() as other:
             assert other.docmd("AUTH PLAIN " + plain_.decode()[:-4] + "AA==")[0] == 535
             other.send(b"NOOP\r\nAUTH PLAIN\r\n" + plain_ + b"\r\nNOOP\r\n")  # not alone in what is read
             assert [other.getreply()[0] for _ in range(4)] == [250, 334, 235, 250]
-        traces = [b"Vergissmeinnicht-and", b"orget-me-not"]
-        traces += [base64.b64encode(b"\0" * n + b"Vergissmeinnicht-and")[4:20] for n in range(3)]
-        for role in ("receiver", "authenticator", "store", "master"):
-            pids = [server.process.pid] if role == "master" else alone.role_pids(server, role)
-            for pid in pids:
-                found = {}
-                for piece in memory_of(pid):
-                    for t in traces:
-                        at = piece.find(t)
-                        if at >= 0:
-                            found[t] = piece[max(0, at - 60):at + 60]
-                assert not found, f"{role} remembers: {found}"
+        forgotten(server)
         client.close()
 
 
@@ -523,7 +527,8 @@ def with_dovecot(here, program, sink, tmp_path_factory):
         packages.find("dovecot")
     except packages.Missing as e:
         pytest.skip(str(e))
-    d = dovecot.Dovecot(tmp_path_factory.mktemp("dovecot"), {"dora@a.example": "dora's", "alice@a.example": "other"})
+    d = dovecot.Dovecot(tmp_path_factory.mktemp("dovecot"),
+                        {"dora@a.example": "dora's", "alice@a.example": "other", "erin@a.example": SECRET})
     s = Submission(here, program, sink, "dovecot", **{"users.dovecot": d.auth, "users.dovecot_userdb": d.userdb,
                                                       "users.timeout": "2s"})
     s.add("alice@a.example")
@@ -560,6 +565,13 @@ def test_dovecot_by_scram(with_dovecot):
         assert c.docmd("AUTH SCRAM-SHA-256 " + base64.b64encode(b"n,,n=dora@a.example,r=x").decode())[0] == 334
         assert c.docmd("*")[0] == 501
         plain(c, "dora@a.example", "dora's")
+
+
+def test_passwords_for_dovecot_do_not_stay_in_memory(with_dovecot):
+    with_dovecot.login("erin@a.example", SECRET).quit()
+    with with_dovecot.connect() as c, pytest.raises(smtplib.SMTPAuthenticationError):
+        plain(c, "erin@a.example", SECRET + "?")
+    forgotten(with_dovecot.server)
 
 
 def test_a_dovecot_that_is_down_is_no_refusal(with_dovecot):

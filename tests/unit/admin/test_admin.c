@@ -228,6 +228,23 @@ static void one_line(void **state)
     assert_null(strstr(s.out, "\033[")); // no colour where there is no terminal
 }
 
+// Not an answer: least of all "no", as explain and verify have it.
+static void no_room_for_the_output(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    int status;
+    if (pid == 0) {
+        char *argv[] = {(char *)"geleit", (char *)"help", NULL};
+        if (!freopen("/dev/full", "w", stdout) || !freopen("/dev/null", "w", stderr))
+            _exit(99);
+        _exit(admin_main(2, argv));
+    }
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 75);
+}
+
 static void a_file_counts_and_its_printed_form_reads_the_same(void **state)
 {
     (void)state;
@@ -320,11 +337,12 @@ static void every_command_is_whole(void **state)
     }
 }
 
-enum { LINES = sizeof lines / sizeof *lines, OTHERS = 6 };
+enum { LINES = sizeof lines / sizeof *lines, OTHERS = 7 };
 
 int main(void)
 {
     static struct CMUnitTest tests[OTHERS + LINES] = {
+        cmocka_unit_test(no_room_for_the_output),
         cmocka_unit_test(a_file_counts_and_its_printed_form_reads_the_same),
         cmocka_unit_test(a_fault_names_file_and_line),
         cmocka_unit_test(help_hides_what_is_not_for_people),

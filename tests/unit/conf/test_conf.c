@@ -152,6 +152,14 @@ static const struct combination combinations[] = {
      "geleit.conf:1: relay.networks: \"0.0.0.0/0\" would let everybody send"},
     {"listening twice", "smtp.listen = [ \"127.0.0.1:25\", \"127.0.0.1:25\" ];",
      "geleit.conf:1: smtp.listen has \"127.0.0.1:25\" twice"},
+    {"listening twice for users",
+     "submissions.listen = [ \"127.0.0.1:465\", \"127.0.0.1:465\" ]; tls.key = \"k\";\n"
+     "tls.certificate = \"c\";",
+     "geleit.conf:1: submissions.listen has \"127.0.0.1:465\" twice"},
+    {"two services at one place",
+     "smtp.listen = [ \"127.0.0.1:25\" ]; tls.key = \"k\"; tls.certificate = \"c\";\n"
+     "submission.listen = [ \"127.0.0.1:587\", \"127.0.0.1:25\" ];",
+     "geleit.conf:2: submission.listen has \"127.0.0.1:25\", and so has smtp.listen; give"},
     {"two keys of one selector", "dkim.sign = [ \"a.example s k1\", \"A.example  s k2\" ];",
      "geleit.conf:1: dkim.sign has selector s of A.example twice"},
     {"two selectors of one domain", "dkim.sign = [ \"a.example r k1\", \"a.example e k1\" ];",

@@ -187,6 +187,8 @@ static const struct bad bads[] = {
     {"unclosed comment", "\n/* smtp\n", "geleit.conf:2: this comment has no end"},
     {"control characters are not echoed", "log.level = \"\\x1b[31m\";",
      "geleit.conf:1: log.level cannot be \"?[31m\""},
+    {"nor is what is no UTF-8", "log.level = \"\\xc2\\x9b31m\\xff\\xc3\\xbc\";",
+     "geleit.conf:1: log.level cannot be \"??31m?\xc3\xbc\""},
 };
 
 static void read_bad(void **state)

@@ -5,7 +5,7 @@
 #include "base_buf.h"
 #include "http_server.h"
 
-enum { TEST_BODY_MAX = 100000, TEST_BODIES_MAX = 250000 };
+enum { TEST_BODY_MAX = 100000, TEST_BODIES_MAX = 250000, TEST_CLIENT_MAX = 150000 };
 
 struct handler {
     struct io_loop *loop;
@@ -81,5 +81,6 @@ static inline struct http_conf handler_conf(struct handler *h)
                               .body_s = 60,
                               .body_rate = 100,
                               .body_max = TEST_BODY_MAX,
-                              .bodies_max = TEST_BODIES_MAX};
+                              .bodies_max = TEST_BODIES_MAX,
+                              .client_max = TEST_CLIENT_MAX};
 }

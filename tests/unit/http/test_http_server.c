@@ -10,14 +10,19 @@ struct world {
     bool ended;
 };
 
-static int connection(struct world *w)
+static int connection_from(struct world *w, const char *from)
 {
     int fds[2];
     struct io_endpoint peer;
     io_test_pair(fds);
-    assert_true(io_endpoint_parse(&peer, SPAN("192.0.2.7:4711"), 0));
+    assert_true(io_endpoint_parse(&peer, span_str(from), 0));
     assert_true(rc_ok(http_server_take(w->server, fds[1], &peer)));
     return fds[0];
+}
+
+static int connection(struct world *w)
+{
+    return connection_from(w, "192.0.2.7:4711");
 }
 
 static int setup(void **state)
@@ -267,6 +272,7 @@ static void chunks_without_end(void **state)
     assert_int_equal(w->h.posts, 0);
 }
 
+// 250000 bytes of all, 150000 of a client.
 static void all_bodies_have_a_limit(void **state)
 {
     struct world *w = *state;
@@ -276,11 +282,11 @@ static void all_bodies_have_a_limit(void **state)
     again(w);
     w->h.later = true;
     post(w, TEST_BODY_MAX, 8192);
-    w->fd = connection(w);
+    w->fd = connection_from(w, "192.0.2.8:4711");
     post(w, TEST_BODY_MAX, 8192);
     assert_int_equal(w->h.kept_count, 2);
     int second = w->fd;
-    w->fd = connection(w);
+    w->fd = connection_from(w, "192.0.2.9:4711");
     post(w, TEST_BODY_MAX, 8192);
     has(w, "HTTP/1.1 503 ");
     has(w, "Retry-After: 60\r\n");
@@ -296,6 +302,37 @@ static void all_bodies_have_a_limit(void **state)
     post(w, TEST_BODY_MAX, 8192);
     has(w, "201 ");
     close(first);
+}
+
+static void a_client_has_his_share(void **state)
+{
+    static const struct {
+        const char *first, *second;
+        bool fits;
+    } pairs[] = {
+        {"192.0.2.7:1", "192.0.2.7:2", false},
+        {"192.0.2.7:1", "192.0.2.6:2", true},
+        {"[2001:db8::1]:1", "[2001:db8::9:2]:2", false},
+        {"[2001:db8::1]:1", "[2001:db8:0:1::1]:2", true},
+    };
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        close(w->fd);
+        w->h.later = true;
+        w->h.kept_count = 0;
+        w->fd = connection_from(w, pairs[i].first);
+        post(w, TEST_BODY_MAX, 8192);
+        assert_int_equal(w->h.kept_count, 1);
+        int first = w->fd;
+        w->h.later = false;
+        w->fd = connection_from(w, pairs[i].second);
+        post(w, TEST_BODY_MAX, 8192);
+        has(w, pairs[i].fits ? "HTTP/1.1 201 " : "HTTP/1.1 503 ");
+        again(w);
+        handler_say(&w->h, w->h.kept[0]);
+        turns(w, 10);
+        close(first);
+    }
 }
 
 static void cut_in_the_middle(void **state)
@@ -428,6 +465,7 @@ int main(void)
         CASE(chunks_that_are_too_much),
         CASE(chunks_without_end),
         CASE(all_bodies_have_a_limit),
+        CASE(a_client_has_his_share),
         CASE(cut_in_the_middle),
         CASE(half_closed),
         CASE(gone_while_it_waits),
