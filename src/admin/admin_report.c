@@ -117,7 +117,8 @@ static void put_taken(struct showing *s, uint64_t id, const char *title, const s
     admin_putf(&s->page, INK_DIM, "  %-11s", "came from");
     admin_put(&s->page, INK_NONE, t->who);
     if (t->remark.len) {
-        admin_putf(&s->page, INK_DIM, "\n  %-11s", "remark");
+        buf_putc(&s->page.out, '\n');
+        admin_putf(&s->page, INK_DIM, "  %-11s", "remark");
         admin_put(&s->page, INK_WARN, t->remark);
     }
     buf_putc(&s->page.out, '\n');

@@ -143,7 +143,8 @@ static void aside_row(struct admin_page *p, const json_t *o)
     admin_putf(p, INK_NONE, "%.19s  %-4s  %9lld  ", admin_str(o, "when"), admin_str(o, "way"),
                (long long)admin_int(o, "size"));
     admin_putf(p, INK_BOLD, "%s", *admin_str(o, "from") ? admin_str(o, "from") : "<>");
-    admin_putf(p, INK_WARN, "  %s\n", admin_str(o, "why"));
+    admin_putf(p, INK_WARN, "  %s", admin_str(o, "why"));
+    buf_putc(&p->out, '\n');
 }
 
 // As they came, so that another program may look at them: a terminal is not for that.
