@@ -8,6 +8,7 @@
 #include "sasl_prep.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,8 +185,6 @@ static int add(struct work *w)
     CLEANUP(buf_wipe) struct buf password = BUF(CRYPTO_PASSWORD_MAX);
     char key[SASL_KEY_MAX];
     const char *name = w->call->words[1];
-    if (w->call->word_count != 2)
-        return admin_complain("'user add' takes one NAME; the password is asked for");
     if (!sasl_key(key, span_str(name)) || strpbrk(name, " \t,*\"#") || name[0] == '@')
         return admin_complain("'%s' is neither an address nor a name", name);
     int status = w->call->flags[NO_PASSWORD] ? ADMIN_DONE : take_password(&password);
@@ -215,7 +214,7 @@ static int remove_users(struct work *w)
             return status_of(rc);
         }
     }
-    return w->call->word_count > 1 ? status : admin_complain("'user remove' takes a NAME");
+    return status;
 }
 
 // ---- list ----
@@ -278,8 +277,6 @@ static int list(struct work *w)
 {
     struct admin_page page = ADMIN_PAGE(admin_colour());
     const struct sasl_users *users = w->edit.users;
-    if (w->call->word_count != 1)
-        return admin_complain("'user list' takes no argument");
     if (w->call->json)
         put_json(&page.out, users);
     else if (sasl_users_count(users))
@@ -298,12 +295,20 @@ static int run(struct work *w)
     static const struct {
         const char *word;
         bool change;
+        unsigned least, most; // words
+        const char *takes;
         int (*run)(struct work *w);
-    } verbs[] = {{"add", true, add}, {"list", false, list}, {"remove", true, remove_users}};
+    } verbs[] = {
+        {"add", true, 2, 2, "one NAME; the password is asked for", add},
+        {"list", false, 1, 1, "no argument", list},
+        {"remove", true, 2, UINT_MAX, "a NAME, or several", remove_users},
+    };
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         struct conf_fault fault;
         if (strcmp(w->call->words[0], verbs[i].word) != 0)
             continue;
+        if (w->call->word_count < verbs[i].least || w->call->word_count > verbs[i].most)
+            return admin_complain("'user %s' takes %s", verbs[i].word, verbs[i].takes);
         struct rc rc = proc_users_edit(&w->edit, w->conf, verbs[i].change, &fault);
         int status = status_of(rc);
         if (rc_ok(rc))

@@ -125,6 +125,8 @@ def test_the_file_of_users(here, program, sink):
     assert "no users" in s.user("list").stdout
     for words, typed, says in ((("add", "a@b@"), "x\n", "neither"), (("add", "a@b.example"), "", "no password"),
                                (("add", "a@b.example"), "a\x07\n", "control"), (("add",), "x\n", "one NAME"),
+                               (("add", "-o", "store.path=/nowhere/at/all"), "x\n", "one NAME"),
+                               (("list", "ann"), "", "no argument"), (("remove",), "", "a NAME"),
                                (("add", "a@b.example", "--senders", "nonsense"), "x\n", "no address"),
                                (("frobnicate",), "", "not known")):
         done = s.user(*words, typed=typed)
