@@ -33,6 +33,9 @@ struct receiver_refusal {
     struct buf text;
 };
 void receiver_auth_refusal(const struct receiver_auth *a, struct receiver_refusal *out);
+// It has a signature of its author by a key that is for TLS reports alone (RFC 8460 §3): none for
+// DMARC, and all that such a report needs.
+bool receiver_auth_tlsrpt(const struct receiver_auth *a);
 void receiver_auth_put(const struct receiver_auth *a, struct buf *head); // fields to be added
 // Why it is to be held in the queue; nothing is written if it is not.
 void receiver_auth_hold(const struct receiver_auth *a, struct buf *why);

@@ -230,7 +230,9 @@ static void conclude(struct session *s)
 {
     struct receiver_refusal no = {.code = 0};
     struct span own = s->screen.submit ? receiver_submit_refusal(s->screen.submit) : SPAN("");
-    if (s->screen.auth)
+    bool report = s->screen.auth && session_routes_reports(s) &&
+                  receiver_auth_tlsrpt(s->screen.auth); // DMARC does not see who signed it
+    if (s->screen.auth && !report)
         receiver_auth_refusal(s->screen.auth, &no);
     if (own.len) {
         session_answer(s, 550, "5.7.1", own);

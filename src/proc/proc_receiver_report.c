@@ -35,8 +35,7 @@ static void sign(struct buf *head, struct receiver *r, struct span mail, bool tl
     if (!r->keys)
         return;
     unsigned service = tls ? AUTH_SERVICE_TLSRPT | AUTH_SERVICE_EMAIL : AUTH_SERVICE_EMAIL;
-    struct receiver_sign *s =
-        receiver_sign_new(r->keys, io_wall(r->proc->loop), SPAN(""), service);
+    struct receiver_sign *s = receiver_sign_new(r->keys, io_wall(r->proc->loop), SPAN(""), service);
     receiver_sign_feed(s, mail);
     receiver_sign_end(s, head);
     receiver_sign_free(s);

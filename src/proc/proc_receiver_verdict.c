@@ -87,6 +87,19 @@ void receiver_auth_refusal(const struct receiver_auth *a, struct receiver_refusa
     rows[c].put(a, &out->text);
 }
 
+bool receiver_auth_tlsrpt(const struct receiver_auth *a)
+{
+    const struct auth_dkim *d = a->result->dkim;
+    for (size_t i = 0; i < auth_dkim_count(d); i++) {
+        const struct auth_dkim_result *one = auth_dkim_result(d, i);
+        if (one->result == AUTH_POLICY && one->reason &&
+            span_eq(span_str(one->reason), SPAN(AUTH_DKIM_TLSRPT_ONLY)) &&
+            auth_domains_related(&one->signature.domain, &a->result->dmarc->from.domain))
+            return true;
+    }
+    return false;
+}
+
 void receiver_auth_put(const struct receiver_auth *a, struct buf *head)
 {
     auth_message_put_results(a->machine, head, buf_span(&a->rules->id), false);

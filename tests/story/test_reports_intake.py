@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import os
+import smtplib
 import zipfile
 
 import pytest
@@ -147,6 +148,17 @@ def test_a_key_for_tls_reports_alone_is_one(lab, server):
     server.submit(raw, [TO], "reports@" + author, source=GOOD_CLIENT)
     assert is_taken(server, "tls-service")["remark"] == ""
     assert auth.evaluation(server, author)["dkim"][0]["result"] == "policy"
+
+
+def test_dmarc_does_not_refuse_what_such_a_key_signed(lab, server):
+    author = "reports.example"
+    raw = auth.signed(lab, mail(gzip.compress(tls("forwarded")), author=author, submitter=author), author, "tls")
+    server.submit(raw, [TO], "", source=OTHER_CLIENT)
+    assert is_taken(server, "tls-forwarded")["remark"] == ""
+    assert auth.evaluation(server, author)["dmarc"] == "fail"
+    with pytest.raises(smtplib.SMTPResponseException) as e:  # to anybody else it is no signature
+        server.submit(raw, ["bob@" + auth.TO], "", source=OTHER_CLIENT)
+    assert e.value.smtp_code == 550 and b"5.7.26" in e.value.smtp_error
 
 
 def test_a_key_for_mail_alone_is_none(lab, server):
