@@ -2,43 +2,13 @@
 // line a kind: CPU seconds and the most memory.
 //
 //   report_bench [reports] [records]
+#include "bench_process.h"
+
 #include "report_dmarc.h"
 #include "report_mail.h"
 #include "report_tlsrpt.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-static double now(void) // of this process alone: the machine may be busy
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-// The most memory since the last call of memory_begin() (Linux: clear_refs, VmHWM).
-static void memory_begin(void)
-{
-    FILE *f = fopen("/proc/self/clear_refs", "w");
-    if (f) {
-        fputs("5", f);
-        fclose(f);
-    }
-}
-
-static double memory_most(void)
-{
-    char line[256];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (span_starts(span_str(line), SPAN("VmHWM:")))
-            kib = strtol(line + 6, NULL, 10);
-    if (f)
-        fclose(f);
-    return (double)kib / 1024;
-}
 
 static void said(const char *what, double seconds, size_t packed, size_t plain)
 {

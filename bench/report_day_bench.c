@@ -2,47 +2,16 @@
 // the group commits they come with, then the document made of the tallies. Prints two lines a kind.
 //
 //   report_day_bench FOLDER [sessions]
+#include "bench_process.h"
+
 #include "report_dmarc.h"
 #include "report_tlsrpt.h"
 #include "store_history.h"
 #include "store_tally.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { GROUP = 50, ENTRIES = 5000, PACKED_MAX = 2 << 20, DAY = 20000 };
-
-static double now(void) // of this process alone: the machine may be busy
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-// The most memory since the last call of memory_begin() (Linux: clear_refs, VmHWM).
-static void memory_begin(void)
-{
-    FILE *f = fopen("/proc/self/clear_refs", "w");
-    if (f) {
-        fputs("5", f);
-        fclose(f);
-    }
-}
-
-static double memory_most(void)
-{
-    char line[256];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f && fgets(line, sizeof line, f))
-        if (span_starts(span_str(line), SPAN("VmHWM:")))
-            kib = strtol(line + 6, NULL, 10);
-    if (f)
-        fclose(f);
-    return (double)kib / 1024;
-}
 
 static void must(struct rc rc, const char *what)
 {

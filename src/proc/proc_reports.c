@@ -38,37 +38,43 @@ bool reports_row_unpack(struct rd *r, struct store_subject_row *out)
     return !r->bad;
 }
 
+_Static_assert((int)REPORT_TLSRPT == STORE_ABOUT_TLS && (int)REPORT_DMARC == STORE_ABOUT_DMARC &&
+                   (int)REPORT_KINDS == STORE_SUBJECT_KINDS,
+               "two names of one thing");
+
 void reports_taken_pack(struct buf *b, const struct store_taken *t)
 {
-    wr_u8(b, (uint8_t)t->kind);
-    wr_span(b, t->organization);
-    wr_span(b, t->report);
-    wr_span(b, t->domain);
-    wr_i64(b, t->begin.us);
-    wr_i64(b, t->end.us);
-    wr_u64(b, t->good);
-    wr_u64(b, t->bad);
-    wr_span(b, t->content);
-    wr_u8(b, (uint8_t)t->way);
-    wr_span(b, t->who);
-    wr_span(b, t->remark);
+    proc_taken_pack(b, &(struct proc_taken){.kind = t->kind,
+                                            .organization = t->organization,
+                                            .report = t->report,
+                                            .domain = t->domain,
+                                            .begin = t->begin,
+                                            .end = t->end,
+                                            .good = t->good,
+                                            .bad = t->bad,
+                                            .content = t->content,
+                                            .way = t->way,
+                                            .who = t->who,
+                                            .remark = t->remark});
 }
 
 bool reports_taken_unpack(struct rd *r, struct store_taken *out)
 {
-    *out = (struct store_taken){.kind = (enum store_subject_kind)rd_enum(r, STORE_SUBJECT_KINDS)};
-    out->organization = rd_span(r);
-    out->report = rd_span(r);
-    out->domain = rd_span(r);
-    out->begin.us = rd_i64(r);
-    out->end.us = rd_i64(r);
-    out->good = rd_u64(r);
-    out->bad = rd_u64(r);
-    out->content = rd_span(r);
-    out->way = rd_enum(r, REPORT_WAYS);
-    out->who = rd_span(r);
-    out->remark = rd_span(r);
-    return !r->bad;
+    struct proc_taken t;
+    bool fine = proc_taken_unpack(r, &t);
+    *out = (struct store_taken){.kind = (enum store_subject_kind)t.kind,
+                                .organization = t.organization,
+                                .report = t.report,
+                                .domain = t.domain,
+                                .begin = t.begin,
+                                .end = t.end,
+                                .good = t.good,
+                                .bad = t.bad,
+                                .content = t.content,
+                                .way = t.way,
+                                .who = t.who,
+                                .remark = t.remark};
+    return fine;
 }
 
 void reports_aside_pack(struct buf *b, const struct store_aside *a)

@@ -10,7 +10,7 @@ bool reports_subject_unpack(struct rd *r, struct store_subject *out); // borrows
 void reports_row_pack(struct buf *b, const struct store_subject_row *s);
 bool reports_row_unpack(struct rd *r, struct store_subject_row *out);
 
-// As proc_taken_pack() has it: without id and time.
+// As proc_taken_pack() has it, in the store's words: without id and time; to the end.
 void reports_taken_pack(struct buf *b, const struct store_taken *t);
 bool reports_taken_unpack(struct rd *r, struct store_taken *out);
 

@@ -90,6 +90,9 @@ bool proc_group_interrupted(struct store_role *r, struct proc_peer *peer, struct
 bool proc_group_evaluation(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 
 // proc_store_report.c
+// What ends most of them: u8 rc, bool.
+void proc_report_reply(struct proc_peer *peer, enum proc_message kind, uint32_t ticket,
+                       struct rc rc, bool fresh);
 bool proc_report_subjects(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_tallies(struct store_role *r, struct proc_peer *peer, struct io_message *m);
 bool proc_report_sent_list(struct store_role *r, struct proc_peer *peer, struct io_message *m);

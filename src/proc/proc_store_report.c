@@ -110,8 +110,8 @@ bool proc_report_sent_list(struct store_role *r, struct proc_peer *peer, struct 
     return true;
 }
 
-static void reply(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct rc rc,
-                  bool fresh)
+void proc_report_reply(struct proc_peer *peer, enum proc_message kind, uint32_t ticket,
+                       struct rc rc, bool fresh)
 {
     CLEANUP(buf_free) struct buf b = BUF(16);
     wr_u8(&b, (uint8_t)rc.code);
@@ -147,7 +147,7 @@ bool proc_report_sent(struct store_role *r, struct proc_peer *peer, struct io_me
     if (!rc_ok(rc))
         LOG(LOG_ERROR, "report-not-noted", LOG_S("domain", s.subject.domain),
             LOG_T("error", rc_text(rc)));
-    reply(peer, MSG_REPORT_NOTED, m->ticket, rc, done);
+    proc_report_reply(peer, MSG_REPORT_NOTED, m->ticket, rc, done);
     return true;
 }
 

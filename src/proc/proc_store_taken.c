@@ -7,15 +7,6 @@
 // Anyone may send reports, who can name a domain; a command of ours may take in all it likes.
 enum { TAKEN_A_DAY = 20000 };
 
-static void reply(struct proc_peer *peer, enum proc_message kind, uint32_t ticket, struct rc rc,
-                  bool fresh)
-{
-    CLEANUP(buf_free) struct buf b = BUF(16);
-    wr_u8(&b, (uint8_t)rc.code);
-    wr_bool(&b, fresh);
-    proc_send(peer, kind, ticket, buf_span(&b), -1);
-}
-
 static void say_full(struct store_role *r, int64_t day)
 {
     if (r->full_day != day)
@@ -45,7 +36,7 @@ bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_me
     if (rc_ok(rc))
         rc = store_history_commit(r->history);
     say_failed(rc);
-    reply(peer, MSG_REPORT_TAKEN, m->ticket, rc, fresh);
+    proc_report_reply(peer, MSG_REPORT_TAKEN, m->ticket, rc, fresh);
     return true;
 }
 
@@ -91,6 +82,6 @@ bool proc_report_aside(struct store_role *r, struct proc_peer *peer, struct io_m
     if (rc_ok(rc))
         rc = store_history_commit(r->history);
     say_failed(rc);
-    reply(peer, MSG_REPORT_ASIDE_KEPT, m->ticket, rc, true);
+    proc_report_reply(peer, MSG_REPORT_ASIDE_KEPT, m->ticket, rc, true);
     return true;
 }
