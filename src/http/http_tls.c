@@ -13,6 +13,7 @@
 // HELD: bytes of answers that may wait for one client.
 enum { PIECE = 16384, HELD = 65536 };
 #define HANDSHAKE_PATIENCE SECONDS(15) // who says nothing hears from the stream before
+#define LINGER             SECONDS(20) // who sends too large a body hears of it at its end
 
 #define LOOK  (20 * US_PER_MS)
 #define WORDS "This port speaks HTTPS.\n"
@@ -183,6 +184,7 @@ static void secured(void *arg, struct rc how)
 {
     struct tunnel *t = arg;
     io_timer_cancel(t->server->loop, &t->limit);
+    io_stream_linger(t->stream, LINGER);
     if (rc_ok(how) && connect_server(t))
         return;
     note_failure(t, rc_ok(how) ? SPAN("no descriptor is left")

@@ -147,6 +147,11 @@ void io_stream_pause(struct io_stream *s, bool paused)
     s->paused = paused;
 }
 
+void io_stream_linger(struct io_stream *s, int64_t us)
+{
+    s->linger_us = us;
+}
+
 void io_stream_sip(struct io_stream *s, size_t most)
 {
     s->sip = most;

@@ -64,7 +64,12 @@ void io_stream_secret(struct io_stream *s);
 void io_stream_pause(struct io_stream *s, bool paused); // no input calls while paused
 // Takes no more input, lets what is queued leave, says close_notify where TLS is
 // on, then calls `closed`. A peer that does not read is given up after a while.
+// What a peer is in the middle of saying is thrown away for up to two seconds, or a
+// reset would eat our last words.
 void io_stream_close(struct io_stream *s);
+// For a peer that may be answered in the middle of a long speech: after a close what
+// it still says is thrown away for so long, or until it ends.
+void io_stream_linger(struct io_stream *s, int64_t us);
 
 // Handshakes begin when all queued bytes have left. Unread clear-text input is
 // dropped by the client side and is an error (MALFORMED) on the server side. A

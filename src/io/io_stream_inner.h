@@ -24,6 +24,7 @@ struct io_stream {
     enum io_stream_state state;
     int fd, depth; // depth: callbacks we are in
     struct buf in, out;
+    int64_t linger_us;            // after an own close; 0: usual, where the peer is heard to speak
     size_t sip;                   // bytes of input at most; 0: no ceiling of the owner
     size_t sent;                  // of `out`, with the kernel
     struct span shown;            // what `input` is being offered from the scratch

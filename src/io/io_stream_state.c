@@ -307,7 +307,7 @@ static bool discard(struct io_stream *s, bool *any)
 
 static void linger(struct io_stream *s)
 {
-    bool begun = s->state == IO_STREAM_LINGERING, any = begun;
+    bool begun = s->state == IO_STREAM_LINGERING, any = begun || s->linger_us > 0;
     if (!discard(s, &any) || !any) {
         tell_closed(s, RC(OK));
         return;
@@ -316,7 +316,8 @@ static void linger(struct io_stream *s)
         return;
     s->state = IO_STREAM_LINGERING;
     (void)shutdown(s->fd, SHUT_WR);
-    io_timer_set(s->loop, &s->limit, (struct mono){io_now(s->loop).us + linger_us});
+    io_timer_set(s->loop, &s->limit,
+                 (struct mono){io_now(s->loop).us + (s->linger_us ? s->linger_us : linger_us)});
 }
 
 static void notify(struct io_stream *s)

@@ -490,6 +490,24 @@ static void lingering_ends(void **state)
     assert_int_equal(w->a.why.code, RC_OK);
 }
 
+static void who_pauses_in_a_long_speech_is_waited_for(void **state)
+{
+    struct world *w = *state;
+    char got[8];
+    io_stream_linger(w->a.s, SECONDS(10));
+    io_stream_close(w->a.s);
+    io_test_rest(w->loop, 5);
+    assert_int_equal(w->a.closes, 0);
+    assert_int_equal(read(w->raw, got, sizeof got), 0);
+    io_loop_shift(w->loop, SECONDS(3));
+    say(w, "more");
+    io_test_rest(w->loop, 5);
+    assert_int_equal(w->a.closes, 0);
+    io_loop_shift(w->loop, SECONDS(8));
+    assert_true(io_test_until(w->loop, &w->a.closed, 1000));
+    assert_int_equal(w->a.why.code, RC_OK);
+}
+
 static void close_in_input_after_a_reply(void **state)
 {
     struct world *w = *state;
@@ -807,6 +825,7 @@ int main(void)
         CASE(a_close_that_nobody_reads_is_given_up),
         CASE(a_close_while_the_peer_talks_lingers),
         CASE(lingering_ends),
+        CASE(who_pauses_in_a_long_speech_is_waited_for),
         CASE(close_in_input_after_a_reply),
         CASE(free_inside_input),
         CASE(free_inside_input_of_kept_bytes),
