@@ -1,5 +1,11 @@
 #include "proc_taken.h"
 
+// Who sends reports may claim what he likes.
+static void add(uint64_t *sum, uint64_t more)
+{
+    *sum = more > INT64_MAX - *sum ? INT64_MAX : *sum + more;
+}
+
 static void facts_tls(struct proc_taken *t, const struct report_tlsrpt *d)
 {
     t->organization = d->organization;
@@ -8,8 +14,8 @@ static void facts_tls(struct proc_taken *t, const struct report_tlsrpt *d)
     t->begin = d->begin;
     t->end = d->end;
     for (size_t i = 0; i < d->policy_count; i++) {
-        t->good += d->policies[i].successes;
-        t->bad += d->policies[i].failures;
+        add(&t->good, d->policies[i].successes);
+        add(&t->bad, d->policies[i].failures);
     }
 }
 
@@ -20,11 +26,11 @@ static void facts_dmarc(struct proc_taken *t, const struct report_dmarc *d)
     t->domain = d->policy.domain;
     t->begin = d->begin;
     t->end = d->end;
-    for (const struct report_record *r = d->records; r; r = r->next)
-        if (r->dkim_aligned == REPORT_ALIGNED_PASS || r->spf_aligned == REPORT_ALIGNED_PASS)
-            t->good += r->count;
-        else
-            t->bad += r->count;
+    for (const struct report_record *r = d->records; r; r = r->next) {
+        bool aligned =
+            r->dkim_aligned == REPORT_ALIGNED_PASS || r->spf_aligned == REPORT_ALIGNED_PASS;
+        add(aligned ? &t->good : &t->bad, r->count);
+    }
 }
 
 void proc_taken_of(struct proc_taken *t, struct buf *content, const struct report_taken *d)

@@ -48,6 +48,11 @@ static struct rc taken_count(struct store_history *h, int64_t day)
     return store_row_done(&r);
 }
 
+static int64_t number(uint64_t n)
+{
+    return n < INT64_MAX ? (int64_t)n : INT64_MAX;
+}
+
 static struct rc taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
                            bool *fresh)
 {
@@ -63,8 +68,8 @@ static struct rc taken_put(struct store_history *h, const struct store_taken *t,
     store_row_text(&r, span_first(t->domain, STORE_TAKEN_TEXT_MAX));
     store_row_int(&r, t->begin.us);
     store_row_int(&r, t->end.us);
-    store_row_int(&r, (int64_t)t->good);
-    store_row_int(&r, (int64_t)t->bad);
+    store_row_int(&r, number(t->good));
+    store_row_int(&r, number(t->bad));
     store_row_blob(&r, t->content);
     store_row_int(&r, t->way);
     store_row_text(&r, span_first(t->who, STORE_TAKEN_TEXT_MAX));

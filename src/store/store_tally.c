@@ -32,9 +32,11 @@ const char *const store_tally_texts[TAKEN_PUT] = {
     [DELIVERY_LIST] = "SELECT day, domain, protection, count FROM delivery"
                       " WHERE day >= ?1 AND day <= ?2 AND (?3 = '' OR domain = ?3)"
                       " ORDER BY day, domain, protection",
-    // Who sends reports may claim what he likes; a sum of it must not overflow.
+    // Who sends reports may claim what he likes; a sum of it must not overflow, in either
+    // direction: an error here would be the end of the whole table.
     [TOLD_LIST] = "SELECT begin / 86400000000, domain, kind, organization, count(*),"
-                  " sum(min(good, 1000000000000)), sum(min(bad, 1000000000000)) FROM taken"
+                  " sum(max(0, min(good, 1000000000000))),"
+                  " sum(max(0, min(bad, 1000000000000))) FROM taken"
                   " WHERE begin >= ?1 * 86400000000 AND begin < (?2 + 1) * 86400000000"
                   " AND (?3 = '' OR domain = ?3) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
     [DELIVERY_TRIM] = "DELETE FROM delivery WHERE day < ?1",

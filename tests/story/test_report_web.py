@@ -137,6 +137,21 @@ def test_what_is_no_report(start):
     assert seen['geleit_report_posts_received_total{result="refused"}'] == 1
 
 
+def test_numbers_without_sense_spoil_no_table(start):
+    server, most = start(), 2**63 - 1
+    policies = json.loads(report("x"))["policies"]
+    for one, count in zip(policies * 2, (most, 1)):
+        policies.append({"policy": one["policy"], "summary": {"total-successful-session-count": count,
+                                                              "total-failure-session-count": count}})
+    yesterday = time.strftime("%Y-%m-%dT", time.gmtime(time.time() - 86400))
+    for name in ("one", "two", "three"):
+        dates = {"start-datetime": yesterday + "00:00:00Z", "end-datetime": yesterday + "23:59:59Z"}
+        assert post(server, report(name, policies=policies, **{"date-range": dates}))[0].status == 201
+    assert [r["good"] for r in json.loads(taken(server))] == [most] * 3
+    done = server.command("report", "week")
+    assert done.returncode == 0 and "3000000000000 good" in done.stdout, done.stderr
+
+
 def test_what_is_no_post(start):
     server = start()
     rows = [("GET", "/v1/tlsrpt", 405, "Allow", "POST"), ("PUT", "/v1/tlsrpt", 405, "Allow", "POST"),

@@ -149,9 +149,14 @@ static void what_others_tell_is_added_up_by_day(void **state)
         int64_t day;
         const char *domain, *who;
         uint64_t good;
-    } rows[] = {{5, "a.example", "one", 1}, {5, "a.example", "one", UINT64_MAX / 2},
-                {5, "a.example", "two", 3}, {6, "a.example", "one", 4},
-                {6, "b.example", "one", 5}, {8, "a.example", "one", 6}};
+    } rows[] = {{5, "a.example", "one", 1},
+                {5, "a.example", "one", UINT64_MAX / 2},
+                {5, "a.example", "two", 3},
+                {6, "a.example", "one", 4},
+                {6, "b.example", "one", 5},
+                {8, "a.example", "one", 6},
+                {7, "a.example", "big", UINT64_C(1) << 63},
+                {7, "a.example", "big", UINT64_MAX}};
     struct buf b = BUF(4096);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char id[2] = {(char)('a' + i), '\0'};
@@ -173,7 +178,8 @@ static void what_others_tell_is_added_up_by_day(void **state)
     OK(store_told(p->h, 5, 7, SPAN("a.example"), add_told, &b));
     assert_string_equal(buf_str(&b), "5 a.example 1 one 2 1000000000001 1\n"
                                      "5 a.example 1 two 1 3 2\n"
-                                     "6 a.example 1 one 1 4 3\n");
+                                     "6 a.example 1 one 1 4 3\n"
+                                     "7 a.example 1 big 2 2000000000000 13\n");
     buf_clear(&b);
     OK(store_told(p->h, 6, 6, SPAN(""), add_told, &b));
     assert_string_equal(buf_str(&b), "6 a.example 1 one 1 4 3\n6 b.example 1 one 1 5 4\n");
