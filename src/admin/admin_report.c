@@ -140,7 +140,8 @@ static int show_taken(const struct admin_call *call, uint64_t id, struct showing
         return ADMIN_DONE;
     }
     put_fault(s, buf_str(&title),
-              "it was too large to be kept whole; 'geleit report list' has its sums");
+              "it was too large to be kept whole (or too much came that day); 'geleit report list' "
+              "has its sums");
     return ADMIN_NEGATIVE;
 }
 

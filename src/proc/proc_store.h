@@ -3,6 +3,7 @@
 // and who was given which segment (proc_store_held.c).
 #pragma once
 #include "proc_role.h"
+#include "proc_taken.h"
 #include "queue_schedule.h"
 #include "store_policy.h"
 
@@ -32,10 +33,10 @@ struct store_role {
     struct queue_retry retry;
     int64_t delay_warning_us; // 0: never
     struct io_timer reopen, trim;
-    char said[512];     // the last sentence about a store that cannot be opened
-    struct rc last;     // how the last group ended, so that a trouble is said once
-    bool history_fails; // said already
-    int64_t full_day;   // said of that day: no more reports of others are taken in
+    char said[512];                // the last sentence about a store that cannot be opened
+    struct rc last;                // how the last group ended, so that a trouble is said once
+    bool history_fails;            // said already
+    int64_t full_day[REPORT_WAYS]; // said of that day: no more of that way is taken in
 
     struct damaged *damaged; // NULL: never any
     size_t damaged_count;

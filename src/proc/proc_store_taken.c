@@ -4,20 +4,36 @@
 
 #include "base_log.h"
 
-// Anyone may send reports, who can name a domain; a command of ours may take in all it likes.
-enum { TAKEN_A_DAY = 20000 };
+// Anyone may send reports, who can name a domain; a command of ours may take in all it likes. What
+// is posted has no sender at all: it has half of the room, so that mail is never put off for it.
+#define WAY(name) (1U << REPORT_WAY_##name)
+static const struct store_taken_most mosts[REPORT_WAYS] = {
+    [REPORT_WAY_MAIL] = {WAY(MAIL) | WAY(POST), 20000, 256 << 20, WAY(POST)},
+    [REPORT_WAY_POST] = {WAY(POST), 10000, 128 << 20, 0},
+    [REPORT_WAY_FILE] = {0, 0, 0, WAY(POST)},
+};
 
-static void say_full(struct store_role *r, int64_t day)
+static void say_full(struct store_role *r, const struct store_taken *t)
 {
-    if (r->full_day != day)
-        LOG(LOG_WARN, "reports-full", LOG_I("taken-today", TAKEN_A_DAY));
-    r->full_day = day;
+    int64_t day = store_day(t->when);
+    if (r->full_day[t->way] != day)
+        LOG(LOG_WARN, "reports-full", LOG_T("way", reports_way_text((enum report_way)t->way)),
+            LOG_I("taken-today", (int64_t)mosts[t->way].reports));
+    r->full_day[t->way] = day;
 }
 
 static void say_failed(struct rc rc)
 {
     if (!rc_ok(rc) && rc.code != RC_FULL)
         LOG(LOG_ERROR, "report-not-kept", LOG_T("error", rc_text(rc)));
+}
+
+// Who brought it to the reporter forgets it when he hears of this: then no loss of power may take
+// it. A file is still there.
+static struct rc keep(struct store_role *r, const struct proc_peer *peer)
+{
+    TRY(store_history_commit(r->history));
+    return peer->kind == PROC_REPORTER ? store_history_sync(r->history) : RC(OK);
 }
 
 bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_message *m)
@@ -29,12 +45,12 @@ bool proc_report_take(struct store_role *r, struct proc_peer *peer, struct io_me
         return false;
     t.when = io_wall(r->proc->loop);
     proc_group_flush(r);
-    uint64_t most = peer->kind == PROC_REPORTER ? TAKEN_A_DAY : 0;
-    struct rc rc = r->history ? store_taken_put(r->history, &t, most, &fresh) : RC(UNAVAILABLE);
+    struct rc rc =
+        r->history ? store_taken_put(r->history, &t, &mosts[t.way], &fresh) : RC(UNAVAILABLE);
     if (rc.code == RC_FULL)
-        say_full(r, store_day(t.when));
+        say_full(r, &t);
     if (rc_ok(rc))
-        rc = store_history_commit(r->history);
+        rc = keep(r, peer);
     say_failed(rc);
     proc_report_reply(peer, MSG_REPORT_TAKEN, m->ticket, rc, fresh);
     return true;
@@ -80,7 +96,7 @@ bool proc_report_aside(struct store_role *r, struct proc_peer *peer, struct io_m
     proc_group_flush(r);
     struct rc rc = r->history ? store_aside_put(r->history, &a) : RC(UNAVAILABLE);
     if (rc_ok(rc))
-        rc = store_history_commit(r->history);
+        rc = keep(r, peer);
     say_failed(rc);
     proc_report_reply(peer, MSG_REPORT_ASIDE_KEPT, m->ticket, rc, true);
     return true;

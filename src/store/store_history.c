@@ -82,7 +82,7 @@ struct rc store_history_open(struct store_history **out, const char *path, const
         free(h);
         return rc;
     }
-    h->subjects = h->taken = -1;
+    h->subjects = h->taken_day = -1;
     *out = h;
     return rc;
 }

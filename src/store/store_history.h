@@ -1,7 +1,8 @@
 // history.db: what was decided and what happened, about mail that went
 // out (attempts) and mail that came in (evaluations). Plans are kept once each
 // (by digest), sessions and attempts refer to them. Not mail: WAL with
-// synchronous=NORMAL, committed in groups; a crash may lose the last moment.
+// synchronous=NORMAL, committed in groups; a crash may lose the last moment, but for what
+// store_history_sync() stands behind (store_taken.h).
 #pragma once
 #include "base_time.h"
 #include "base_rc.h"

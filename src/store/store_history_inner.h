@@ -100,8 +100,10 @@ struct store_history {
     struct store_delivery_run deliveries;
     int64_t subject_day; // whose subjects were counted
     int64_t subjects;
-    int64_t taken_day; // whose reports of others were counted
-    int64_t taken;     // -1: not yet
+    int64_t taken_day; // whose reports of others were counted; -1: none yet
+    struct store_taken_day {
+        uint64_t reports, bytes;
+    } taken[STORE_TAKEN_WAYS];
 };
 
 extern const char *const store_tally_texts[TAKEN_PUT];          // from TALLY_ADD on

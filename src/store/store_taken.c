@@ -1,21 +1,30 @@
 #include "store_history_inner.h"
 
-#define TAKEN                                                                                      \
-    "SELECT id, at, kind, organization, report, domain, begin, until, good, bad, content,"         \
-    " way, who, remark FROM taken"
+#define TAKEN(content)                                                                             \
+    "SELECT id, at, kind, organization, report, domain, begin, until, good, bad, " content         \
+    ", way, who, remark FROM taken"
+#define KEPT                                                                                       \
+    "at, kind, organization, report, domain, begin, until, good, bad, content, way, who, remark"
+#define NAME "kind, organization, report, domain, begin"
 // The newest first, with how many and how much there is up to each.
 #define ASIDE_SUMS                                                                                 \
     "SELECT id, row_number() OVER w AS n, sum(length(bytes)) OVER w AS s FROM aside"               \
     " WINDOW w AS (ORDER BY at DESC, id DESC)"
 
 const char *const store_taken_texts[HISTORY_STATEMENTS] = {
-    [TAKEN_PUT] = "INSERT OR IGNORE INTO taken (at, kind, organization, report, domain, begin,"
-                  " until, good, bad, content, way, who, remark)"
-                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-    [TAKEN_LIST] = TAKEN " WHERE id > ?1 ORDER BY id",
+    [TAKEN_PUT] = "INSERT INTO taken (" KEPT ")"
+                  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                  " ON CONFLICT (" NAME ") DO UPDATE SET at = excluded.at, until = excluded.until,"
+                  " good = excluded.good, bad = excluded.bad, content = excluded.content,"
+                  " way = excluded.way, who = excluded.who, remark = excluded.remark"
+                  " WHERE (?14 >> taken.way) & 1 AND (taken.until, taken.good, taken.bad,"
+                  " taken.content) IS NOT (excluded.until, excluded.good, excluded.bad,"
+                  " excluded.content)",
+    [TAKEN_LIST] = TAKEN("x''") " WHERE id > ?1 ORDER BY id",
     [TAKEN_TRIM] = "DELETE FROM taken WHERE at < ?1",
-    [TAKEN_COUNT] = "SELECT count(*) FROM taken WHERE at >= ?1",
-    [TAKEN_GET] = TAKEN " WHERE id = ?1",
+    [TAKEN_COUNT] = "SELECT way, count(*), sum(length(content)) FROM taken"
+                    " WHERE at >= ?1 GROUP BY way",
+    [TAKEN_GET] = TAKEN("content") " WHERE id = ?1",
     [ASIDE_PUT] = "INSERT INTO aside (at, way, who, why, size, digest, bytes)"
                   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (digest)"
                   " DO UPDATE SET at = excluded.at",
@@ -39,13 +48,29 @@ static struct rc undo(struct store_history *h, struct rc rc)
 
 static struct rc taken_count(struct store_history *h, int64_t day)
 {
-    if (h->taken_day == day && h->taken >= 0)
+    if (h->taken_day == day)
         return RC(OK);
     struct store_row r = store_row_begin(&h->sql, TAKEN_COUNT);
     store_row_int(&r, day * SECONDS(86400));
-    h->taken = store_row_next(&r) ? store_row_get(&r) : -1;
-    h->taken_day = day;
+    for (size_t i = 0; i < STORE_TAKEN_WAYS; i++)
+        h->taken[i] = (struct store_taken_day){0};
+    while (store_row_next(&r)) {
+        unsigned way = (unsigned)store_row_get(&r) % STORE_TAKEN_WAYS;
+        h->taken[way].reports += (uint64_t)store_row_get(&r);
+        h->taken[way].bytes += (uint64_t)store_row_get(&r);
+    }
+    h->taken_day = rc_ok(r.rc) ? day : -1;
     return store_row_done(&r);
+}
+
+static struct store_taken_day taken_of(const struct store_history *h, unsigned ways)
+{
+    struct store_taken_day all = {0};
+    for (unsigned i = 0; i < STORE_TAKEN_WAYS; i++) {
+        all.reports += ways >> i & 1 ? h->taken[i].reports : 0;
+        all.bytes += ways >> i & 1 ? h->taken[i].bytes : 0;
+    }
+    return all;
 }
 
 static int64_t number(uint64_t n)
@@ -53,13 +78,9 @@ static int64_t number(uint64_t n)
     return n < INT64_MAX ? (int64_t)n : INT64_MAX;
 }
 
-static struct rc taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
-                           bool *fresh)
+static struct rc taken_write(struct store_history *h, const struct store_taken *t,
+                             struct span content, unsigned over)
 {
-    TRY(store_sql_begin(&h->sql));
-    TRY(taken_count(h, store_day(t->when)));
-    if (most && h->taken >= (int64_t)most)
-        return RC(FULL);
     struct store_row r = store_row_begin(&h->sql, TAKEN_PUT);
     store_row_int(&r, t->when.us);
     store_row_int(&r, t->kind);
@@ -70,21 +91,37 @@ static struct rc taken_put(struct store_history *h, const struct store_taken *t,
     store_row_int(&r, t->end.us);
     store_row_int(&r, number(t->good));
     store_row_int(&r, number(t->bad));
-    store_row_blob(&r, t->content);
+    store_row_blob(&r, content);
     store_row_int(&r, t->way);
     store_row_text(&r, span_first(t->who, STORE_TAKEN_TEXT_MAX));
     store_row_text(&r, span_first(t->remark, STORE_TAKEN_TEXT_MAX));
-    TRY(store_row_run(&r));
+    store_row_int(&r, over);
+    return store_row_run(&r);
+}
+
+static struct rc taken_put(struct store_history *h, const struct store_taken *t,
+                           const struct store_taken_most *most, bool *fresh)
+{
+    TRY(store_sql_begin(&h->sql));
+    TRY(taken_count(h, store_day(t->when)));
+    struct store_taken_day today = taken_of(h, most->ways);
+    if (most->reports && today.reports >= most->reports)
+        return RC(FULL);
+    bool fits = !most->bytes || today.bytes + t->content.len <= most->bytes;
+    struct span content = fits ? t->content : SPAN("");
+    TRY(taken_write(h, t, content, most->over));
     *fresh = sqlite3_changes(h->sql.db) > 0;
-    h->taken += *fresh;
+    h->taken[t->way % STORE_TAKEN_WAYS].reports += *fresh;
+    h->taken[t->way % STORE_TAKEN_WAYS].bytes += *fresh ? content.len : 0;
     return RC(OK);
 }
 
-struct rc store_taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
-                          bool *fresh)
+struct rc store_taken_put(struct store_history *h, const struct store_taken *t,
+                          const struct store_taken_most *most, bool *fresh)
 {
+    static const struct store_taken_most no_matter = {0};
     *fresh = false;
-    struct rc rc = taken_put(h, t, most, fresh);
+    struct rc rc = taken_put(h, t, most ? most : &no_matter, fresh);
     return rc.code == RC_FULL ? rc : undo(h, rc); // that harmed nothing
 }
 
@@ -213,4 +250,14 @@ struct rc store_taken_trim(struct store_history *h, int64_t before_us)
         TRY(store_row_run(&r));
     }
     return RC(OK);
+}
+
+// synchronous=NORMAL leaves the log to the kernel when a transaction ends.
+struct rc store_history_sync(struct store_history *h)
+{
+    sqlite3_file *log = NULL;
+    int rc = sqlite3_file_control(h->sql.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (rc != SQLITE_OK || !log || !log->pMethods)
+        return RC(IO);
+    return log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK ? RC(OK) : RC(IO);
 }

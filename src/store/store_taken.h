@@ -15,11 +15,22 @@ struct store_taken {
     struct span who;     // that brought it
     struct span remark;  // one sentence, or nothing
 };
+enum { STORE_TAKEN_WAYS = 8 };
+struct store_taken_most {
+    unsigned ways;    // bits: those ways whose reports count
+    uint64_t reports; // in a day; 0: no matter how many
+    uint64_t bytes;   // of their contents in a day; what is beyond is kept without; 0: no matter
+    // Bits: ways anybody can come by. One of the same name that came so says nothing, and makes
+    // room for this one if it is another.
+    unsigned over;
+};
 // *fresh false: it is known already (same kind, organization, report id, domain, begin), nothing is
-// changed. FULL: so many were taken in on that day already; `most` 0: no matter how many.
-struct rc store_taken_put(struct store_history *h, const struct store_taken *t, uint64_t most,
-                          bool *fresh);
-// Spans are borrowed during the call.
+// changed. FULL: so many were taken in on that day already. `most` NULL: no matter.
+struct rc store_taken_put(struct store_history *h, const struct store_taken *t,
+                          const struct store_taken_most *most, bool *fresh);
+// Behind store_history_commit(): what is there survives a loss of power, too.
+struct rc store_history_sync(struct store_history *h);
+// Spans are borrowed during the call. A list is without contents: they may be gigabytes.
 struct rc store_taken_list(struct store_history *h, uint64_t behind,
                            bool (*each)(void *arg, const struct store_taken *t), void *arg);
 struct rc store_taken_get(struct store_history *h, uint64_t id, // NOT_FOUND

@@ -234,7 +234,7 @@ void store_tally_forget(struct store_history *h)
 {
     h->run.any = false;
     h->deliveries.count = 0;
-    h->subjects = h->taken = -1;
+    h->subjects = h->taken_day = -1;
 }
 
 // ---- reading ----

@@ -171,7 +171,7 @@ static void what_others_tell_is_added_up_by_day(void **state)
                                                  .good = rows[i].good,
                                                  .bad = i,
                                                  .content = SPAN("")},
-                           0, &fresh));
+                           NULL, &fresh));
         assert_true(fresh);
     }
     OK(store_history_commit(p->h));
