@@ -6,19 +6,30 @@
 
 enum { LABEL_WIDTH = 11 };
 
-// Control characters, C1 among them, and what turns writing around (U+202A to
-// U+202E, U+2066 to U+2069): none of it is for a terminal.
+// Of a whole character (RFC 3629 §3).
+static unsigned code_point(struct span c)
+{
+    unsigned first = (unsigned char)c.at[0];
+    unsigned v = c.len == 1 ? first : first & (0x7fU >> c.len);
+    for (size_t i = 1; i < c.len; i++)
+        v = v << 6 | ((unsigned char)c.at[i] & 0x3fU);
+    return v;
+}
+
+// Control characters, C1 among them, what turns writing around or breaks lines, and what cannot
+// be seen, so that two names that differ look the same: none of it is for a terminal.
 static bool harmful(struct span c)
 {
-    unsigned char a = (unsigned char)c.at[0];
-    if (c.len == 1)
-        return a < ' ' || a == 0x7f;
-    unsigned char b = (unsigned char)c.at[1];
-    if (c.len == 2)
-        return a == 0xc2 && b < 0xa0;
-    unsigned char d = (unsigned char)c.at[2];
-    return c.len == 3 && a == 0xe2 &&
-           ((b == 0x80 && d >= 0xaa && d <= 0xae) || (b == 0x81 && d >= 0xa6 && d <= 0xa9));
+    static const struct {
+        unsigned from, to;
+    } table[] = {{0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
+                 {0x180e, 0x180e}, {0x200b, 0x200b}, {0x200e, 0x200f}, {0x2028, 0x202e},
+                 {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff}};
+    unsigned v = code_point(c);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (v >= table[i].from && v <= table[i].to)
+            return true;
+    return false;
 }
 
 void admin_put_harmless(struct buf *b, struct span text)

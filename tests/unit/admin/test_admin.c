@@ -299,6 +299,19 @@ static void foreign_text_steers_no_terminal(void **state)
     admin_put(&p, INK_NONE, SPAN("a\033[31mb\007\177\xc2\x9b\xe2\x80\xae\xe2\x81\xa6\xff\xc2"));
     assert_string_equal(buf_str(&p.out), "a?[31mb???????");
     buf_clear(&p.out);
+    // A soft hyphen, marks of direction, a line separator, what has no width, and tags.
+    admin_put(&p, INK_NONE,
+              SPAN("a\xc2\xad"
+                   "\xd8\x9c"
+                   "\xe2\x80\x8b"
+                   "\xe2\x80\x8e"
+                   "\xe2\x80\xa8"
+                   "\xe2\x81\xa0"
+                   "\xef\xbb\xbf"
+                   "\xf3\xa0\x81\x81"
+                   "z"));
+    assert_string_equal(buf_str(&p.out), "a????????z");
+    buf_clear(&p.out);
     admin_put(&p, INK_BAD, SPAN("b\303\274cher \342\224\202"));
     assert_string_equal(buf_str(&p.out), "\033[31mb\303\274cher \342\224\202\033[0m");
     buf_free(&p.out);
