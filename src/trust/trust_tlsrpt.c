@@ -18,16 +18,23 @@ static bool supported(struct span uri)
            (span_istarts(uri, SPAN("mailto:")) || span_istarts(uri, SPAN("https://")));
 }
 
-static bool read_rua(struct span list, struct span *uris, size_t *count)
+static bool is_among(const struct span *uris, size_t count, struct span uri)
 {
-    while (list.at) {
+    for (size_t i = 0; i < count; i++)
+        if (span_eq(uris[i], uri))
+            return true;
+    return false;
+}
+
+// One that is none does not take the others with it: a record must be accepted that is made of
+// pairs of key and value (§3), which this one still is.
+static void read_rua(struct span list, struct span *uris, size_t *count)
+{
+    while (list.at && *count < TLSRPT_URIS_MAX) {
         struct span uri = span_trim(span_cut(&list, ','));
-        if (!is_uri(uri))
-            return false;
-        if (*count < TLSRPT_URIS_MAX && supported(uri))
+        if (is_uri(uri) && supported(uri) && !is_among(uris, *count, uri))
             uris[(*count)++] = uri;
     }
-    return true;
 }
 
 static bool read_record(struct span fields, struct span *uris, size_t *count)
@@ -37,7 +44,9 @@ static bool read_record(struct span fields, struct span *uris, size_t *count)
     int more;
     while ((more = trust_fields_next(&fields, &f)) > 0) {
         bool rua = span_eq(f.name, SPAN("rua"));
-        if (rua ? !found && !read_rua(f.value, uris, count) : !trust_fields_is_value(f.value))
+        if (rua && !found)
+            read_rua(f.value, uris, count);
+        else if (!rua && !trust_fields_is_value(f.value))
             return false;
         found = found || rua;
     }

@@ -259,6 +259,11 @@ static const struct rpt_case reports[] = {
     {"tlsrpt: empty list", "v=TLSRPTv1; rua=,, ,", NULL, ""},
     {"tlsrpt: blank in a URI", "v=TLSRPTv1; rua=mailto:x@x.example other", NULL, ""},
     {"tlsrpt: '!' must be encoded", "v=TLSRPTv1; rua=mailto:x@x.example!10m", NULL, ""},
+    {"tlsrpt: a bad one among good ones",
+     "v=TLSRPTv1; rua=mailto:x@x.example!10m, ,mailto:a@x.example,no uri,https://r.example/,", NULL,
+     "mailto:a@x.example https://r.example/"},
+    {"tlsrpt: twice the same", "v=TLSRPTv1; rua=mailto:a@x.example,mailto:a@x.example", NULL,
+     "mailto:a@x.example"},
     {"tlsrpt: not ASCII", "v=TLSRPTv1; rua=mailto:\xc3\xa4@x.example", NULL, ""},
     {"tlsrpt: version alone", "v=TLSRPTv1", NULL, ""},
 };
@@ -285,8 +290,8 @@ static void huge_txt(void **state)
     struct span *uris;
     char id[STS_ID_MAX + 1];
     buf_put(&b, SPAN("v=TLSRPTv1; rua=mailto:a@x.example"));
-    while (b.len < 60000)
-        buf_put(&b, SPAN(",mailto:a@x.example"));
+    for (int i = 0; b.len < 60000; i++)
+        buf_printf(&b, ",mailto:a%d@x.example", i);
     struct dns_record r = {.data = buf_span(&b)};
     struct dns_answer answer = txt_answer(&r, 1);
     assert_int_equal(trust_tlsrpt_record(&answer, &a, &uris), TLSRPT_URIS_MAX);
