@@ -484,7 +484,7 @@ wants_reports("rua-home.example", "mailto:dmarc@rua-home.example,mailto:a@sub.ru
               more=(*_TAKES_MAIL, "sub IN MX 10 mx.plain.example."), keys={"r1": "rsa", "e1": "ed25519"})
 wants_reports("rua-agreed.example", "mailto:dmarc@rua-host.example")
 wants_reports("rua-unasked.example", "mailto:dmarc@rua-host.example,mailto:dmarc@rua-unasked.example", more=_TAKES_MAIL)
-wants_reports("rua-moved.example", "mailto:old@rua-host.example")
+wants_reports("rua-moved.example", "mailto:old@rua-host.example,mailto:older@rua-host.example")
 wants_reports("rua-lured.example", "mailto:dmarc@rua-host.example")
 wants_reports("rua-unknown.example", "mailto:dmarc@keys.example")
 wants_reports("rua-small.example", "mailto:dmarc@rua-small.example!1k", more=_TAKES_MAIL)

@@ -99,6 +99,15 @@ static bool uri_parse(struct auth_dmarc_uri *out, struct span s, struct arena *a
     return !span_ieq(scheme, SPAN("mailto")) || mailto(out, rest, a, full);
 }
 
+static bool is_among(const struct auth_dmarc_uri *list, size_t count,
+                     const struct auth_dmarc_uri *other)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_eq(list[i].uri, other->uri) && list[i].size_max == other->size_max)
+            return true;
+    return false;
+}
+
 bool auth_dmarc_uris_parse(struct auth_dmarc_uri **list, size_t *count, struct span text,
                            struct arena *a)
 {
@@ -108,7 +117,8 @@ bool auth_dmarc_uris_parse(struct auth_dmarc_uri **list, size_t *count, struct s
     *list = NULL;
     *count = 0;
     while (text.at && n < DMARC_URIS_MAX && !full)
-        if (uri_parse(&found[n], span_trim(span_cut(&text, ',')), a, &full))
+        if (uri_parse(&found[n], span_trim(span_cut(&text, ',')), a, &full) &&
+            !is_among(found, n, &found[n]))
             n++;
     if (full || n == 0)
         return !full;

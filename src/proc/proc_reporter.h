@@ -45,6 +45,8 @@ struct reporter {
     struct span last_policy, last_detail;
     struct span settled[TALLIES_RUA_MAX * 2];
     size_t settled_count;
+    struct span mailed[TALLIES_RUA_MAX]; // where mail went in this turn
+    size_t mailed_count;
     struct report_cover cover;
     struct buf packed;
     struct report_rua rua;

@@ -101,12 +101,27 @@ static void mail_make(struct reporter *r, struct buf *mail)
                                                 .packed = buf_span(&r->packed)});
 }
 
+// A host may name the same address instead of several (RFC 9990 §4, step 9), and a record the same
+// with two sizes.
+static bool mail_goes_there(struct reporter *r)
+{
+    for (size_t i = 0; i < r->mailed_count; i++)
+        if (span_eq(r->mailed[i], r->rua.uri))
+            return true;
+    r->mailed[r->mailed_count++] = r->rua.uri; // not more than there are destinations
+    return false;
+}
+
 static void mail_send(struct reporter *r)
 {
     CLEANUP(buf_free) struct buf mail = BUF(MAIL_MAX + 65536), b = BUF(IO_MESSAGE_MAX);
     mail_make(r, &mail);
     if (!report_rua_fits(&r->rua, mail.len)) {
         settle(r, STORE_SENT_NEVER, "it is larger than its destination takes");
+        return;
+    }
+    if (mail_goes_there(r)) {
+        settle(r, STORE_SENT_NEVER, "it goes to the same address already");
         return;
     }
     wr_bool(&b, r->cover.kind == REPORT_TLSRPT);

@@ -59,7 +59,7 @@ static void subject_free(struct reporter *r)
     buf_free(&r->packed);
     r->tallies = NULL;
     r->records = NULL;
-    r->count = r->room = r->settled_count = r->rua_next = 0;
+    r->count = r->room = r->settled_count = r->mailed_count = r->rua_next = 0;
     r->later = false;
 }
 

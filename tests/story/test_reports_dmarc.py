@@ -180,6 +180,8 @@ def test_other_organizations_get_what_they_agreed_to(server, clock, lab):  # noq
     assert "has not agreed" in why("rua-unasked", "mailto:dmarc@rua-host.example")
     assert "another host" in why("rua-lured", "mailto:dmarc@rua-host.example")
     assert "larger than" in why("rua-small", "mailto:dmarc@rua-small.example!1024")
+    assert "already" in why("rua-moved", "mailto:older@rua-host.example")  # both names became one address
+    assert len(mails(lab, "rua-moved.example")) == 1
     assert not mails(lab, "rua-lured.example") and not mails(lab, "rua-small.example")
 
 

@@ -59,6 +59,8 @@ static const struct record_case cases[] = {
     {"rua", "v=DMARC1; p=none; rua=mailto:a@example.com", "none/none/none rua=a@example.com"},
     {"rua list", "v=DMARC1; p=none; rua=mailto:a@example.com , mailto:b@example.net",
      "none/none/none rua=a@example.com rua=b@example.net"},
+    {"rua twice the same", "v=DMARC1; p=none; rua=mailto:a@example.com,mailto:a@example.com",
+     "none/none/none rua=a@example.com"},
     {"rua sizes", "v=DMARC1; p=none; rua=mailto:a@example.com!10m,mailto:b@example.com!50K",
      "none/none/none rua=a@example.com!10485760 rua=b@example.com!51200"},
     {"rua size without a unit", "v=DMARC1; p=none; rua=mailto:a@example.com!77",
