@@ -82,6 +82,7 @@ struct receiver {
     struct receiver_body *waiting;
     struct bounce *bounces;
     struct io_timer retry;
+    bool unsigned_said; // that TLS reports leave without a signature
 };
 
 // proc_receiver_session.c

@@ -41,6 +41,16 @@ static void sign(struct buf *head, struct receiver *r, struct span mail, bool tl
     receiver_sign_free(s);
 }
 
+// RFC 8460 §3: who gets a TLS report without a signature of ours ignores it. Said once.
+static void signature_look(struct receiver *r, const struct store_envelope *e, struct span head)
+{
+    if (!e->tls_required_no || head.len || r->unsigned_said)
+        return;
+    r->unsigned_said = true;
+    LOG(LOG_WARN, "report-not-signed", LOG_S("from", e->sender),
+        LOG_T("why", "there is no DKIM key for its domain, so whoever gets it will ignore it"));
+}
+
 static bool recipients(struct rd *rd, struct store_recipient *to, size_t *count, struct arena *a,
                        struct wall now)
 {
@@ -65,6 +75,7 @@ static struct rc put(struct receiver *r, struct store_envelope *e, struct span m
     CLEANUP(buf_free) struct buf signatures = BUF(SIGNATURES_MAX);
     struct receiver_body body;
     sign(&signatures, r, mail, tls);
+    signature_look(r, e, buf_span(&signatures));
     receiver_body_start(&body, r, NULL, NULL);
     body.memory.max = IO_MESSAGE_MAX;
     buf_put(&body.memory, mail);

@@ -82,6 +82,7 @@ def test_a_day_is_reported_after_midnight_and_once(reporting, clock, lab):
     clock.move(700)
     assert lab_.until(lambda: ("tlsrpt", "sts-enforce.example") in queued(server), 20, 0.1), server.log_end()
     assert lab_.until(lambda: ("tlsrpt", "sts-testing.example") in queued(server), 10, 0.1)
+    assert len(alone.log_lines(server, "report-not-signed")) == 1  # there is no key here; said once
     before = len(queued(server))
     assert lab_.until(lambda: reports(lab, "sts-enforce.example"), 10)
     mail, told = document(reports(lab, "sts-enforce.example")[-1])
