@@ -11,7 +11,6 @@ struct page {
     struct buf list;
     uint16_t count;
     bool more;
-    bool undone; // only these
 };
 
 static bool page_room(struct page *p)
@@ -37,8 +36,6 @@ static bool subject_one(void *arg, const struct store_subject_row *s)
     struct page *p = arg;
     if (!page_room(p))
         return false;
-    if (p->undone && s->done)
-        return true;
     reports_row_pack(&p->list, s);
     p->count++;
     return true;
@@ -50,12 +47,13 @@ bool proc_report_subjects(struct store_role *r, struct proc_peer *peer, struct i
     struct store_subject behind;
     struct rd rd = RD(m->payload);
     int64_t from = rd_i64(&rd), to = rd_i64(&rd);
-    p.undone = rd_bool(&rd);
+    bool undone = rd_bool(&rd);
     if (!reports_subject_unpack(&rd, &behind) || !rd_end(&rd))
         return false;
     proc_group_flush(r);
-    struct rc rc = r->history ? store_subjects(r->history, from, to, &behind, subject_one, &p)
-                              : RC(UNAVAILABLE);
+    struct rc rc = r->history
+                       ? store_subjects(r->history, from, to, undone, &behind, subject_one, &p)
+                       : RC(UNAVAILABLE);
     page_send(peer, MSG_REPORT_SUBJECTS_ARE, m->ticket, &p, rc);
     return true;
 }

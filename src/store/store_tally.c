@@ -23,7 +23,7 @@ const char *const store_tally_texts[TAKEN_PUT] = {
                      " (SELECT coalesce(sum(sessions), 0) FROM tally AS t WHERE t.day = s.day"
                      " AND t.kind = s.kind AND t.domain = s.domain) FROM subject AS s"
                      " WHERE day >= ?1 AND day <= ?2 AND (day, kind, domain) > (?3, ?4, ?5)"
-                     " ORDER BY day, kind, domain",
+                     " AND (NOT ?6 OR NOT done) ORDER BY day, kind, domain",
     [SUBJECT_DONE] = "UPDATE subject SET done = 1" OF_SUBJECT,
     [SUBJECT_TRIM] = "DELETE FROM subject WHERE day < ?1",
     [DELIVERY_ADD] = "INSERT INTO delivery (day, domain, protection, count)"
@@ -239,7 +239,7 @@ void store_tally_forget(struct store_history *h)
 
 // ---- reading ----
 
-struct rc store_subjects(struct store_history *h, int64_t from, int64_t to,
+struct rc store_subjects(struct store_history *h, int64_t from, int64_t to, bool undone,
                          const struct store_subject *behind,
                          bool (*each)(void *arg, const struct store_subject_row *s), void *arg)
 {
@@ -250,6 +250,7 @@ struct rc store_subjects(struct store_history *h, int64_t from, int64_t to,
     store_row_int(&r, behind ? behind->day : 0);
     store_row_int(&r, behind ? behind->kind : 0);
     store_row_text(&r, behind ? behind->domain : SPAN(""));
+    store_row_int(&r, undone);
     while (more && store_row_next(&r)) {
         struct store_subject_row s = {.subject.day = store_row_get(&r)};
         s.subject.kind = (enum store_subject_kind)store_row_get(&r);

@@ -54,8 +54,8 @@ struct store_subject_row {
     bool done;
 };
 // Of days `from` to `to`, in order of day, kind, domain, those behind `behind` (its day 0:
-// from the beginning), until `each` returns false.
-struct rc store_subjects(struct store_history *h, int64_t from, int64_t to,
+// from the beginning), until `each` returns false. `undone`: only what is not done.
+struct rc store_subjects(struct store_history *h, int64_t from, int64_t to, bool undone,
                          const struct store_subject *behind,
                          bool (*each)(void *arg, const struct store_subject_row *s), void *arg);
 // The tallies of a subject behind (policy, detail), both empty: all.

@@ -51,7 +51,7 @@ static struct sum tallies(struct place *p, int64_t day, const char *domain)
 static struct sum subjects(struct place *p, int64_t from, int64_t to)
 {
     struct sum s = {0};
-    OK(store_subjects(p->h, from, to, NULL, add_subject, &s));
+    OK(store_subjects(p->h, from, to, false, NULL, add_subject, &s));
     return s;
 }
 
@@ -210,6 +210,13 @@ static void what_was_sent_is_known_after_a_restart(void **state)
     OK(store_sent_list(p->h, &who, one_sent, &seen));
     assert_int_equal(seen, STORE_SENT);
     assert_true(subjects(p, 5, 5).done);
+    struct sum undone = {0};
+    count(p, 5, "b.example", "", 100);
+    OK(store_history_commit(p->h));
+    OK(store_subjects(p->h, 5, 5, true, NULL, add_subject, &undone));
+    assert_int_equal(undone.rows, 1);
+    assert_false(undone.done);
+    assert_int_equal(subjects(p, 5, 5).rows, 2);
 }
 
 static void old_days_go_and_deliveries_stay(void **state)
