@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP = 16 << 10, ERRORS_MAX = 1000 };
+// NAMES: libxml2 keeps each different one in a table that does not grow with them.
+enum { STEP = 16 << 10, ERRORS_MAX = 1000, NAMES_MAX = 20000 };
 
 struct report_xml {
     const struct report_xml_events *events;
@@ -51,6 +52,8 @@ static void on_open(void *context, const xmlChar *name, const xmlChar *prefix, c
     x->begun = true;
     if (++x->depth > REPORT_XML_DEPTH)
         stop(x, report_malformed(x->notes, "The XML is nested deeper than any report."));
+    else if (xmlDictSize(x->parser->dict) > NAMES_MAX)
+        stop(x, report_malformed(x->notes, "The XML has more names than any report."));
     else if (!x->events->open(x->context, of_xml(name), of_xml(uri)))
         stop(x, RC(MALFORMED));
 }

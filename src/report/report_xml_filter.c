@@ -28,13 +28,15 @@ static bool is_whole(struct report_filter *f, char c)
         return span_ends(tag, SPAN("]]>"));
     if (f->shape == REPORT_INSTRUCTION)
         return tag.len >= 4 && span_ends(tag, SPAN("?>"));
-    if (f->quote)
+    if (f->quote) {
         f->quote = c == f->quote ? 0 : f->quote;
-    else if (c == '"' || c == '\'')
+        return false;
+    }
+    if (c == '"' || c == '\'')
         f->quote = c;
-    else
-        return c == '>';
-    return false;
+    else if (c == '=')
+        f->attributes++;
+    return !f->quote && c == '>';
 }
 
 // Some put a fragment of the schema around or into their reports, mostly without its other end.
@@ -54,6 +56,7 @@ static void tag_done(struct report_filter *f, struct report_notes *notes)
     }
     buf_clear(&f->tag);
     f->quote = 0;
+    f->attributes = 0;
     f->shape = REPORT_UNDECIDED;
 }
 
@@ -69,6 +72,8 @@ static struct rc tag_byte(struct report_filter *f, char c, struct report_notes *
         return report_malformed(notes, "It has a document type declaration.");
     if (f->shape != REPORT_UNDECIDED && is_whole(f, c))
         tag_done(f, notes);
+    if (f->attributes > REPORT_XML_ATTRIBUTES)
+        return report_malformed(notes, "The XML has a tag with more attributes than any report.");
     return RC(OK);
 }
 

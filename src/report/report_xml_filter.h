@@ -4,7 +4,9 @@
 #pragma once
 #include "report_notes.h"
 
-enum { REPORT_XML_TAG = 16 << 10 };
+// A parser compares each attribute of a tag with the others, and its prefix with those of the tags
+// around: hundreds of both cost a minute of a document that has nothing else.
+enum { REPORT_XML_TAG = 16 << 10, REPORT_XML_ATTRIBUTES = 32 };
 
 enum report_shape {
     REPORT_UNDECIDED,
@@ -21,6 +23,7 @@ struct report_filter {
     struct buf tag; // from its "<", until it is whole
     enum report_shape shape;
     char quote; // inside an attribute of the tag
+    unsigned attributes;
     char reference[16];
     size_t reference_len; // from its "&"
     bool begun;           // an element was seen

@@ -214,6 +214,8 @@ static void test_round(void **state)
 #define RECORD "<record>" ROW IDS RES "</record>"
 #define DOC(x) "<feedback>" META PUB x "</feedback>"
 
+#define EIGHT(x) x x x x x x x x
+
 static const struct {
     const char *name, *in, *out;
 } reads[] = {
@@ -303,7 +305,25 @@ static const struct {
     {"deep",
      "<feedback><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a><a>",
      "fault: The XML is nested deeper than any report."},
+    {"attributes without end", "<feedback" EIGHT(EIGHT(" a=\"=\"")) "></feedback>",
+     "fault: The XML has a tag with more attributes than any report."},
+    {"as many attributes as may be", "<feedback" EIGHT(" a=\"===\" b='=' c='' d='x'") "><error>",
+     "fault: The XML is cut short."},
 };
+
+static void a_name_for_each_element_is_too_many(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    CLEANUP(buf_free) struct buf b = BUF(8 << 20);
+    struct report_notes n = {0};
+    struct report_dmarc d;
+    buf_put(&b, SPAN("<feedback>"));
+    for (unsigned i = 0; i < 200000; i++)
+        buf_printf(&b, "<n%u/>", i);
+    assert_int_equal(report_dmarc_read(&d, buf_span(&b), &a, &n).code, RC_MALFORMED);
+    assert_string_equal(n.fault, "The XML has more names than any report.");
+}
 
 // Whole, and byte by byte: any pieces give the same.
 static void one_read(size_t i, size_t step)
@@ -491,6 +511,7 @@ static void test_coarse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_for_each_element_is_too_many),
         cmocka_unit_test(test_written),
         cmocka_unit_test(test_written_hostile),
         cmocka_unit_test(test_sample_of_the_rfc),
