@@ -9,8 +9,10 @@ enum { GZIP = 15 + 16, STEP = 64 << 10, RATIO_FROM = 1 << 20 };
 struct rc report_bound_check(struct report_bound *bound, size_t out, size_t more,
                              struct report_notes *notes)
 {
-    if (more > bound->left)
+    if (more > bound->left) {
+        bound->left = 0; // nothing behind it is begun, either
         return report_too_large(notes, "The reports in it are larger than we unpack at once.");
+    }
     if (out + more > bound->max)
         return report_too_large(notes, "Unpacked it is larger than %zu bytes.", bound->max);
     if (out + more > RATIO_FROM && (out + more) / bound->ratio > bound->packed)

@@ -60,14 +60,20 @@ bool report_looks_like(struct span bytes)
             occurs(front, SPAN("report-id")) || occurs(front, SPAN("p\0o\0l\0i\0c\0i\0e\0s")));
 }
 
+bool report_unpack_full(struct report_job *job, struct span name)
+{
+    if (job->out->count < REPORT_DOCUMENTS_MAX)
+        return false;
+    report_remark(job->notes, REPORT_REMARK_MORE_REPORTS, name);
+    return true;
+}
+
 static void document_add(struct report_job *job, enum report_kind kind,
                          const struct report_thing *thing, struct buf *bytes)
 {
     struct report_unpacked *out = job->out;
-    if (out->count == REPORT_DOCUMENTS_MAX) {
-        report_remark(job->notes, REPORT_REMARK_MORE_REPORTS, thing->name);
+    if (report_unpack_full(job, thing->name))
         return;
-    }
     struct report_document *d = &out->at[out->count++];
     *d = (struct report_document){.kind = kind, .bytes = *bytes, .wrap = thing->wrap};
     *bytes = BUF(0); // handed over

@@ -28,6 +28,8 @@ struct report_thing {
     const char *wrap;
     unsigned inside; // levels of packing it is in
 };
+// As many as are taken at once are there: what else there is, is remarked, and not unpacked.
+bool report_unpack_full(struct report_job *job, struct span name);
 struct rc report_unpack_one(struct report_job *job, const struct report_thing *thing);
 struct rc report_unpack_zip(struct report_job *job, struct span bytes);
 struct rc report_unpack_mail(struct report_job *job, struct span message);

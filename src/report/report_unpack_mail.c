@@ -65,6 +65,8 @@ static struct rc part_take(struct report_job *job, const struct mail_mime_part *
     if (!worth_it(magic, buf_span(&bytes)))
         return RC(OK);
     *seen = true;
+    if (report_unpack_full(job, part->name))
+        return RC(OK);
     if (label != REPORT_MAGIC_NOTHING && label != magic)
         report_remark(job->notes, REPORT_REMARK_MISLABELLED, part->type);
     return report_unpack_one(
@@ -79,7 +81,7 @@ struct rc report_unpack_mail(struct report_job *job, struct span message)
     struct mail_mime_part part;
     struct rc first = RC(OK);
     bool seen = false;
-    while (mail_mime_next(&m, &part)) {
+    while (job->bound.left && mail_mime_next(&m, &part)) {
         if (part.depth == 0)
             head_read(job, part.head);
         struct rc rc = part.container ? RC(OK) : part_take(job, &part, &seen);

@@ -1,5 +1,7 @@
 #include "report_xml_filter.h"
 
+enum { FAULTS_MAX = 1000000 }; // each costs the parser a call
+
 static enum report_shape shape_of(struct span tag)
 {
     static const struct {
@@ -164,6 +166,8 @@ struct rc report_filter_feed(struct report_filter *f, struct span text, struct r
         else
             i += plain_take(f, span_skip(text, i));
     }
+    if (notes->at[REPORT_REMARK_NOT_WELL_FORMED].times > FAULTS_MAX)
+        return report_malformed(notes, "The XML is wrong in more places than are looked at.");
     return RC(OK);
 }
 

@@ -67,6 +67,8 @@ static struct rc entry_take(struct report_job *job, zip_t *z, const zip_stat_t *
     if (is_litter(name))
         return RC(OK);
     TRY(entry_check(st, job->notes));
+    if (report_unpack_full(job, name))
+        return RC(OK);
     CLEANUP(buf_free) struct buf bytes = BUF(job->bound.max);
     TRY(entry_read(job, z, st, &bytes));
     enum report_form_magic magic = report_magic(buf_span(&bytes));
@@ -93,7 +95,7 @@ struct rc report_unpack_zip(struct report_job *job, struct span bytes)
     zip_int64_t count = zip_get_num_entries(z, 0);
     if (count > ENTRIES_MAX)
         return report_too_large(job->notes, "The zip archive has more than %d files.", ENTRIES_MAX);
-    for (zip_int64_t i = 0; i < count; i++) {
+    for (zip_int64_t i = 0; i < count && job->bound.left; i++) {
         zip_stat_t st;
         struct rc rc =
             zip_stat_index(z, (zip_uint64_t)i, 0, &st) == 0

@@ -325,6 +325,20 @@ static void a_name_for_each_element_is_too_many(void **state)
     assert_string_equal(n.fault, "The XML has more names than any report.");
 }
 
+static void faults_without_end_are_not_looked_at(void **state)
+{
+    (void)state;
+    CLEANUP(arena_free) struct arena a = ARENA(1 << 20);
+    CLEANUP(buf_free) struct buf b = BUF(8 << 20);
+    struct report_notes n = {0};
+    struct report_dmarc d;
+    buf_put(&b, SPAN("<feedback>"));
+    for (unsigned i = 0; i < 1500000; i++)
+        buf_putc(&b, '&');
+    assert_int_equal(report_dmarc_read(&d, buf_span(&b), &a, &n).code, RC_MALFORMED);
+    assert_string_equal(n.fault, "The XML is wrong in more places than are looked at.");
+}
+
 // Whole, and byte by byte: any pieces give the same.
 static void one_read(size_t i, size_t step)
 {
@@ -512,6 +526,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_for_each_element_is_too_many),
+        cmocka_unit_test(faults_without_end_are_not_looked_at),
         cmocka_unit_test(test_written),
         cmocka_unit_test(test_written_hostile),
         cmocka_unit_test(test_sample_of_the_rfc),
