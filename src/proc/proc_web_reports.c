@@ -21,7 +21,8 @@ enum {
     BODY_MAX = 10 << 20, // packed reports of a million sessions have less
     BODIES_MAX = 64 << 20,
     CLIENT_MAX = 16 << 20,
-    ASKED_MAX = 16, // at the reporter at once: mail brings reports too
+    ASKED_MAX = 16,      // at the reporter at once: mail brings reports too
+    ASKED_OF_CLIENT = 4, // who posts what takes long to read does not hold up the others
     LATER_S = 600,
     KEYS = 4096, // clients that a rate is kept for
 };
@@ -150,6 +151,13 @@ static bool answered(void *arg, struct io_message *m)
 
 // ---- what is asked
 
+// An IPv4 address, an IPv6 /64.
+static struct span client_of(const struct http_request *r)
+{
+    const struct io_endpoint *peer = http_peer(r);
+    return (struct span){(const char *)peer->address, peer->v6 ? 8 : 4};
+}
+
 static void put_client(struct buf *b, const struct io_endpoint *peer)
 {
     struct dns_address a = {.v6 = peer->v6};
@@ -174,14 +182,22 @@ static void ask(struct post *p)
                               ANSWER_PATIENCE, answered, p);
 }
 
-// The oldest that waits.
+static unsigned asked_of(const struct web_reports *w, struct span client)
+{
+    unsigned n = 0;
+    for (const struct post *p = w->posts; p; p = p->next)
+        n += p->ticket && span_eq(client_of(p->request), client);
+    return n;
+}
+
+// The oldest that waits, of a client that has its turn.
 static void ask_next(struct web_reports *w)
 {
     struct post *next = NULL;
     if (w->asked >= ASKED_MAX)
         return;
     for (struct post *p = w->posts; p; p = p->next)
-        if (!p->ticket)
+        if (!p->ticket && asked_of(w, client_of(p->request)) < ASKED_OF_CLIENT)
             next = p;
     if (next)
         ask(next);
@@ -224,9 +240,7 @@ static unsigned methods(void *arg, struct span path)
 
 static bool too_many(struct web_reports *w, struct http_request *r)
 {
-    const struct io_endpoint *peer = http_peer(r);
-    struct span key = {(const char *)peer->address, peer->v6 ? 8 : 4};
-    int64_t wait = abuse_bucket_take(w->clients, key, &w->rate, 1, io_now(w->proc->loop));
+    int64_t wait = abuse_bucket_take(w->clients, client_of(r), &w->rate, 1, io_now(w->proc->loop));
     if (!wait)
         return false;
     meter_count(METER_POSTS_LIMITED, 1);

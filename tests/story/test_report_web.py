@@ -152,6 +152,19 @@ def test_numbers_without_sense_spoil_no_table(start):
     assert done.returncode == 0 and "3000000000000 good" in done.stdout, done.stderr
 
 
+def test_a_report_that_was_guessed_makes_room_for_the_real_one(start, tmp_path):
+    server = start()
+    lie = json.loads(report("2026-11-20T00:00:00Z_a.example"))
+    lie["policies"][0]["summary"]["total-failure-session-count"] = 0
+    assert post(server, json.dumps(lie).encode())[0].status == 201
+    (tmp_path / "real").write_bytes(report("2026-11-20T00:00:00Z_a.example"))
+    for new in ("1 new", "0 new"):
+        assert f"{new}, " in server.command("report", "import", str(tmp_path / "real")).stdout
+    assert post(server, json.dumps(lie).encode())[0].status == 201
+    one, = json.loads(taken(server))
+    assert (one["bad"], one["way"]) == (303, "file")
+
+
 def test_what_is_no_post(start):
     server = start()
     rows = [("GET", "/v1/tlsrpt", 405, "Allow", "POST"), ("PUT", "/v1/tlsrpt", 405, "Allow", "POST"),
@@ -343,6 +356,22 @@ def test_a_new_certificate_drops_nobody(start):
         c.sock.sendall(body[100:])
         assert c.sock.recv(12) == b"HTTP/1.1 201"
     assert post(server, report("after"))[0].status == 201
+
+
+def test_one_client_does_not_fill_the_queue(start):
+    server = start()
+    reporter, = alone.role_pids(server, "reporter")
+    os.kill(reporter, signal.SIGSTOP)
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        many = [pool.submit(post, server, report(f"n{i}"), source="127.0.0.66") for i in range(30)]
+        assert lab_.until(lambda: numbers(server)["geleit_report_connections"] == 30, 10)
+        time.sleep(0.5)
+        one = pool.submit(post, server, report("one"))
+        time.sleep(1)
+        os.kill(reporter, signal.SIGCONT)
+        assert all(f.result()[0].status == 201 for f in [one, *many])
+    order = ["from=127.0.0.1 " in line for line in alone.log_lines(server, "reports-taken-in")]
+    assert len(order) == 31 and order.index(True) < 6
 
 
 def test_the_reporter_is_not_there(start):
