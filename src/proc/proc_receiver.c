@@ -121,9 +121,12 @@ static void reload(struct proc *p)
     listen_all(r);
 }
 
+// The reporter ends as soon as what it has in hand is in the queue: before that it has an answer.
 void receiver_idle(struct receiver *r)
 {
-    if (r->proc->draining && r->session_count == 0 && !r->bounces)
+    const struct proc_peer *reporter = proc_peer(r->proc, PROC_REPORTER, 0);
+    if (r->proc->draining && r->session_count == 0 && !r->bounces && r->reports == 0 &&
+        !(reporter && reporter->channel))
         proc_drained(r->proc);
 }
 
@@ -176,10 +179,17 @@ static bool got(struct proc_peer *peer, struct io_message *m)
     return false;
 }
 
+static void peer_down(struct proc_peer *peer)
+{
+    if (peer->kind == PROC_REPORTER)
+        receiver_idle(peer->proc->data);
+}
+
 const struct proc_role proc_receiver = {.kind = PROC_RECEIVER,
                                         .start = start,
                                         .reload = reload,
                                         .drain = drain,
                                         .peer_up = peer_up,
+                                        .peer_down = peer_down,
                                         .got = got,
                                         .measure = measure};

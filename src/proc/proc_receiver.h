@@ -82,6 +82,7 @@ struct receiver {
     struct receiver_body *waiting;
     struct bounce *bounces;
     struct io_timer retry;
+    unsigned reports;   // of ours that are being committed
     bool unsigned_said; // that TLS reports leave without a signature
 };
 

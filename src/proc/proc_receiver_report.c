@@ -12,6 +12,7 @@
 enum { SIGNATURES_MAX = 64 << 10, TO_MAX = 8 };
 
 struct report_job {
+    struct receiver *receiver;
     struct proc_asker asker;
 };
 
@@ -26,8 +27,11 @@ static void tell(const struct proc_asker *asker, struct rc rc, uint64_t id)
 static void committed(void *arg, struct rc rc, uint64_t id)
 {
     struct report_job *j = arg;
+    struct receiver *r = j->receiver;
     tell(&j->asker, rc, id);
     free(j);
+    r->reports--;
+    receiver_idle(r);
 }
 
 static void sign(struct buf *head, struct receiver *r, struct span mail, bool tls)
@@ -106,7 +110,8 @@ bool receiver_report(struct receiver *r, struct proc_peer *peer, struct io_messa
         return true;
     }
     struct report_job *j = mem_new(sizeof *j);
-    j->asker = proc_asker_of(peer, m);
+    *j = (struct report_job){.receiver = r, .asker = proc_asker_of(peer, m)};
+    r->reports++;
     struct rc rc = put(r, &e, mail, tls, j);
     if (!rc_ok(rc))
         committed(j, rc, 0);

@@ -13,6 +13,7 @@
 #define AGAIN_FIRST SECONDS(60)
 #define AGAIN_IN    SECONDS(3600)
 #define BEGIN_IN    SECONDS(3) // the other roles begin, too
+#define DRAIN_IN    SECONDS(5) // a stranger's host must not hold up the end
 
 static bool on(const struct reporter *r)
 {
@@ -55,6 +56,11 @@ void reporter_day_over(struct reporter *r)
 {
     int64_t now = io_wall(r->proc->loop).us;
     buf_free(&r->page);
+    if (r->proc->draining) {
+        io_timer_cancel(r->proc->loop, &r->timer);
+        proc_drained(r->proc);
+        return;
+    }
     if (r->last) {
         reporter_day(r, r->day + 1, false);
         return;
@@ -110,11 +116,23 @@ static void reload(struct proc *p)
     look(r);
 }
 
-// What is under way is in the history, or is sent again under the same name.
+static void drained(void *arg)
+{
+    struct reporter *r = arg;
+    proc_drained(r->proc);
+}
+
+// What is in hand is noted first, or would be sent again under the same name.
 static void drain(struct proc *p)
 {
-    reporter_intake_end(p->data);
-    proc_drained(p);
+    struct reporter *r = p->data;
+    reporter_intake_end(r);
+    io_timer_cancel(p->loop, &r->timer);
+    r->timer.fire = drained;
+    if (r->running)
+        io_timer_set(p->loop, &r->timer, (struct mono){io_now(p->loop).us + DRAIN_IN});
+    else
+        proc_drained(p);
 }
 
 const struct proc_role proc_reporter = {

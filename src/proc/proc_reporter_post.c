@@ -138,6 +138,11 @@ static void begin(struct reporter *r, struct span question)
 void reporter_post(struct reporter *r)
 {
     CLEANUP(buf_free) struct buf b = BUF(IO_MESSAGE_MAX);
+    if (r->proc->draining) {
+        r->later = true;
+        reporter_subject_over(r);
+        return;
+    }
     if (is_silent(r)) {
         reporter_settle(r, STORE_SENT_LATER, SPAN("its host gave no answer a moment ago"));
         return;

@@ -195,7 +195,9 @@ void reporter_send(struct reporter *r)
 {
     while (r->rua_next < r->about.count && settled(r, r->about.rua[r->rua_next]))
         r->rua_next++;
-    if (r->rua_next == r->about.count) {
+    bool more = r->rua_next < r->about.count;
+    if (!more || r->proc->draining) {
+        r->later = r->later || more;
         reporter_subject_over(r);
         return;
     }

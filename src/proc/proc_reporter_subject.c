@@ -198,7 +198,7 @@ static bool wanted(const struct reporter *r, enum store_subject_kind kind)
 
 static void subject_next(struct reporter *r)
 {
-    while (r->rows_left > 0) {
+    while (r->rows_left > 0 && !r->proc->draining) {
         r->rows_left--;
         if (!reports_row_unpack(&r->rows, &r->row)) {
             day_end(r);

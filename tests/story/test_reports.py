@@ -114,6 +114,38 @@ def test_a_restart_over_midnight_loses_nothing(reporting, clock):
     assert lab_.until(lambda: ("tlsrpt", "sts-enforce.example") in queued(server), 20, 0.1), server.log_end()
 
 
+def test_restarts_in_the_middle_send_each_report_once(reporting, clock, lab):
+    server, number = reporting, 200
+    deliver(server, "sts-enforce.example", "each")
+    server.stop()
+    with contextlib.closing(sqlite3.connect(os.path.join(server.store, "history.db"))) as db:
+        db.execute("WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?) INSERT INTO subject"
+                   " (day, kind, domain, about, keys, lost, done) SELECT day, kind, printf('each-%d.example', n), about,"
+                   " keys, lost, done FROM n, subject WHERE domain = 'sts-enforce.example'", (number,))
+        db.execute("INSERT INTO tally (day, kind, domain, policy, detail, sessions, times) SELECT s.day, s.kind, s.domain,"
+                   " t.policy, t.detail, 1, 0 FROM subject s, tally t WHERE s.domain LIKE 'each-%'"
+                   " AND t.domain = 'sts-enforce.example'")
+        db.commit()
+    clock.move(700)
+    server.start()
+
+    def told():
+        return [about for _, about in queued(server) if about.startswith("each-")]
+    for i in range(6):
+        before = len(told())
+        assert lab_.until(lambda: len(told()) > before + 7 * (i + 1) % 23, 20, 0.01), server.log_end()
+        server.stop()
+        server.start()
+    assert lab_.until(lambda: len(set(told())) == number, 40), server.log_end()
+    assert not alone.log_lines(server, "report-put-off")
+
+    def about():
+        mails = (email.message_from_bytes(m["raw"]) for m in lab.captured() if m["mail_from"] == FROM)
+        return sorted(d for d in (m["TLS-Report-Domain"] for m in mails) if d.startswith("each-"))
+    assert lab_.until(lambda: len(set(about())) == number, 30), len(about())
+    assert len(about()) == number, "a report went out twice"
+
+
 def test_commands_show_send_and_take_in(reporting, clock, lab, tmp_path):
     server = reporting
     deliver(server, "sts-enforce.example", "shown")
