@@ -41,7 +41,10 @@ class ReportWeb:
         while line := file.readline(8192).decode("latin-1").strip():
             name, _, value = line.partition(":")
             fields[name.lower()] = value.strip()
-        body = file.read(min(int(fields.get("content-length", 0)), LIMIT))
+        size = min(int(fields.get("content-length", 0)), LIMIT)
+        body = file.read(size)
+        if len(body) < size:
+            raise Hangs  # who posted it is gone
         status, more = self.answer(host.odd.get("post"))
         self.keep({"host": host.name, "request": request, "fields": fields, "status": status, "sni": s.lab_sni,
                    "body": base64.b64encode(body).decode()})
