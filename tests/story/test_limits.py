@@ -520,7 +520,7 @@ def test_lists_that_a_reload_takes_away(dns):
         waits.say("RCPT TO:<bob@b.example>")
         write(server, limits__dnsbl=[])
         reload(server, "reloaded")
-        assert refusals(server, LISTED)[LISTED].startswith("250")
+        assert lab_.until(lambda: refusals(server, LISTED)[LISTED].startswith("250"), 10, 0.1)
         assert listed.rcpt().startswith("550 5.7.1")  # it came before
         assert waits.reply().startswith("250")
     assert not alone.log_lines(server, "role-died")

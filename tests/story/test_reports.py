@@ -133,7 +133,8 @@ def test_restarts_in_the_middle_send_each_report_once(reporting, clock, lab):
         return [about for _, about in queued(server) if about.startswith("each-")]
     for i in range(6):
         before = len(told())
-        assert lab_.until(lambda: len(told()) > before + 7 * (i + 1) % 23, 20, 0.01), server.log_end()
+        enough = min(number - 1, before + 7 * (i + 1) % 23)  # on a busy machine all are told before the sixth
+        assert lab_.until(lambda: len(told()) > enough, 20, 0.01), server.log_end()
         server.stop()
         server.start()
     assert lab_.until(lambda: len(set(told())) == number, 40), server.log_end()
