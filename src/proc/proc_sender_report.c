@@ -205,6 +205,9 @@ static void put_report(struct delivery *d, struct span recipients, struct span p
     if (!d->envelope.report) // no report about reports (RFC 8460 section 5.3)
         tallies_put(&counts, d->delivered, d->plan ? d->plan->plan : NULL,
                     document(&d->counted, SPAN("")));
+    if (!rc_ok(buf_state(&d->counted)) || !rc_ok(buf_state(&counts)))
+        LOG(LOG_WARN, "sessions-not-counted", LOG_S("domain", dns_name_span(&d->domain)),
+            LOG_T("why", "what is to be told of this attempt's sessions is too long"));
     d->report = BUF(IO_MESSAGE_MAX);
     proc_attempt_pack(&d->report, &(struct store_attempt){
                                       .when = io_wall(p->loop),

@@ -456,7 +456,7 @@ def check_sessions(crowd, seconds):
     for raw, _ in list(sink.got):
         if alone.subject(raw) in accepted:
             assert lab_.difference(raw, accepted[alone.subject(raw)][0]) is None
-    assert lab_.until(lambda: all(n <= before[pid] + 32 for pid, n in used(server).items()), 40), "descriptors leak"
+    assert lab_.until(lambda: all(n <= before[pid] + 12 for pid, n in used(server).items()), 40), "descriptors leak"
     assert not alone.log_lines(server, "role-died")
     print(f"seed {seed}: {len(accepted)} messages accepted")
 
